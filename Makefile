@@ -1,0 +1,79 @@
+# Everything people need to type. `make` prints this list.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MEMBERS := contracts libs/kit libs/testkit $(wildcard services/*) infra/local
+
+##@ Run
+
+.PHONY: help setup run
+help: ## Print this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## Make .venv with the locked dependencies, pourline and nats-server
+
+$(VENV)/.ready: requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation $(addprefix --editable ,$(MEMBERS))
+	touch $@
+
+run: setup ## Run the whole bar with a demo evening
+	$(BIN)/pourline up --demo
+
+##@ Test
+
+.PHONY: test test-broker test-browser test-resilience test-all
+test: setup ## Run all tests that need nothing but this checkout
+	$(BIN)/python -m pytest -n 2 -m "not broker and not browser and not resilience"
+
+test-broker: setup ## Run the suite over a foreign broker (Debian's mosquitto)
+	$(BIN)/python -m pytest -m broker
+
+test-browser: setup ## Run the console in a real browser (Debian's chromium)
+	$(BIN)/python -m pytest -m browser
+
+test-resilience: setup ## Kill each service in the middle of the flow
+	$(BIN)/python -m pytest -m resilience
+
+test-all: test test-broker test-browser test-resilience ## Run every suite
+
+##@ Check
+
+.PHONY: check lint format types imports contracts contracts-check requirements lock
+check: lint types imports contracts-check ## Lint, types, import contracts, message contracts
+
+lint: setup ## Lint and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: setup ## Strict types, tests too
+	$(BIN)/mypy contracts libs services infra tests bench
+
+imports: setup ## Import contracts between services, rooms and libraries
+	$(BIN)/lint-imports --no-logo
+
+contracts: setup ## Generate JSON Schema, AsyncAPI and the message catalogue
+	$(BIN)/python -m pourline.contracts export
+
+contracts-check: setup ## Fail when a published message would break its readers
+	$(BIN)/python -m pourline.contracts check
+
+requirements: setup ## Print which requirement ids have no test
+	$(BIN)/python tests/architecture/requirement_ids.py
+
+lock: setup ## Make requirements.lock anew (universal, hashes, no addresses)
+	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header --python-version 3.11 --group build --group dev pyproject.toml | grep -v '^-e ' > requirements.lock
+
+##@ Measure
+
+.PHONY: bench
+bench: setup ## Print speeds and memory beside the floors measured in the same run
+	$(BIN)/python -m bench

@@ -1,0 +1,180 @@
+"""The words every message is made of: exact numbers, aware instants, ids and the envelope.
+
+No message lives here; each noun has its module. What a device or a person sends is parsed
+with these types once, at the edge, and trusted afterwards.
+"""
+
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Annotated, ClassVar, Generic, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+AMOUNT_MAX = 10**12
+"""Largest amount in minor units that any message may carry (contract 1)."""
+
+VOLUME_ML_MAX = Decimal(10) ** 12
+"""Numbers beyond this are no volume: a cellar of 10^9 ml kegs stays far below."""
+
+_THREE_DECIMALS = Decimal("0.001")
+_SIX_DECIMALS = Decimal("0.000001")
+
+
+def _only_numbers(value: object) -> object:
+    """Refuse text and booleans where the contract says JSON number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError("must be a number")  # noqa: TRY004 pydantic turns ValueError into its error
+    return value
+
+
+def _only_text(value: object) -> object:
+    """Refuse numbers where the contract says RFC 3339 text."""
+    if not isinstance(value, str | datetime):
+        raise ValueError("must be an RFC 3339 text with offset")  # noqa: TRY004 as above
+    return value
+
+
+def _rounded(step: Decimal) -> AfterValidator:
+    def quantize(value: Decimal) -> Decimal:
+        if abs(value) > VOLUME_ML_MAX:
+            raise ValueError("is too large")
+        try:
+            return value.quantize(step, rounding=ROUND_HALF_UP)
+        except InvalidOperation as error:
+            raise ValueError("is not a usable number") from error
+
+    return AfterValidator(quantize)
+
+
+def _as_number(value: Decimal) -> int | float:
+    """Write a decimal as a JSON number; up to 15 digits the shortest float is the same decimal."""
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _in_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+_NUMBER = (
+    BeforeValidator(_only_numbers),
+    PlainSerializer(_as_number, return_type=int | float, when_used="json"),
+    WithJsonSchema({"type": "number"}),
+)
+Volume = Annotated[Decimal, _rounded(_THREE_DECIMALS), *_NUMBER]
+"""Millilitres, exact, 3 decimals, excess rounded half up."""
+Quantity = Annotated[Decimal, _rounded(_SIX_DECIMALS), *_NUMBER]
+"""A stock quantity in its item's unit, exact, 6 decimals, excess rounded half up."""
+Ratio = Annotated[Decimal, *_NUMBER, Field(ge=0, le=1)]
+"""A share between 0 and 1."""
+Amount = Annotated[int, Field(strict=True, ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
+"""Signed money in minor units."""
+PositiveAmount = Annotated[int, Field(strict=True, gt=0, le=AMOUNT_MAX)]
+Price = Annotated[int, Field(strict=True, ge=0, le=AMOUNT_MAX)]
+"""Minor units a litre."""
+Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_in_utc)]
+"""A moment with offset, kept in UTC."""
+StaffId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+"""An id that staff choose: a tap or a location."""
+Id = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+"""An id made elsewhere; one that names nothing is unknown, never malformed."""
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+ShortId = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+
+
+class Message(BaseModel):
+    """Anything that crosses a process boundary: frozen, unknown fields ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    def wire(self) -> bytes:
+        """Return the JSON that travels; absent values are left out."""
+        return self.model_dump_json(exclude_none=True, by_alias=True).encode()
+
+
+class Event(Message):
+    """Something that happened, told by its owner on JetStream."""
+
+    TYPE: ClassVar[str]
+    PRODUCER: ClassVar[str]
+
+    @classmethod
+    def subject(cls) -> str:
+        """Return the NATS subject of the event."""
+        return f"evt.{cls.TYPE}"
+
+
+class Command(Message):
+    """Something asked of the owner of the data, answered with a model or a problem."""
+
+    OWNER: ClassVar[str]
+    NAME: ClassVar[str]
+
+    @classmethod
+    def subject(cls) -> str:
+        """Return the NATS subject that the owner answers on."""
+        return f"cmd.{cls.OWNER}.{cls.NAME}"
+
+
+class Query(Command):
+    """A question that changes nothing."""
+
+    @classmethod
+    def subject(cls) -> str:
+        """Return the NATS subject that the owner answers on."""
+        return f"qry.{cls.OWNER}.{cls.NAME}"
+
+
+class Page(Query):
+    """A question for one page of a list: `limit` rows after `cursor`."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    cursor: Annotated[str, StringConstraints(max_length=256)] | None = None
+
+
+Item = TypeVar("Item")
+Data = TypeVar("Data", bound=Event)
+
+
+class Listing(Message, Generic[Item]):
+    """One page of a list and where the next one starts."""
+
+    items: list[Item]
+    next: str | None = None
+
+    def wire(self) -> bytes:
+        """Return the page; `next` is always there, null on the last page."""
+        return self.model_dump_json(by_alias=True).encode()
+
+
+class Envelope(Message, Generic[Data]):
+    """An event as it travels: CloudEvents 1.0 attributes in the body, and its place in time.
+
+    `aggregate` and `version` let a reader drop what is older than what it knows.
+    """
+
+    specversion: str = "1.0"
+    id: str
+    type: str
+    source: str
+    subject: str
+    time: Instant
+    aggregate: str
+    version: int
+    data: Data
+
+
+def parse_event(model: type[Data], payload: bytes) -> Envelope[Data]:
+    """Parse `payload` as an envelope around `model`; raises `pydantic.ValidationError`."""
+    return Envelope[model].model_validate_json(payload)  # type: ignore[valid-type]

@@ -1,0 +1,376 @@
+"""Beverages, kegs, items and spouts: what is asked of keg-fifo and what it tells."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from pourline.contracts.base import (
+    Command,
+    Event,
+    Id,
+    Instant,
+    Message,
+    Name,
+    Page,
+    Price,
+    Quantity,
+    Query,
+    StaffId,
+    Text,
+    Volume,
+)
+from pourline.contracts.device import SpoutStatus
+
+KEG_ML_MAX = 10**9
+KegVolume = Annotated[Volume, Field(gt=0, le=KEG_ML_MAX)]
+PositiveQuantity = Annotated[Quantity, Field(gt=0, le=10**9)]
+
+
+class KegStatus(StrEnum):
+    """Where a keg is in its life."""
+
+    IN_STOCK = "in_stock"
+    CONNECTED = "connected"
+    EMPTY = "empty"
+    RETURNED = "returned"
+    DISCARDED = "discarded"
+
+
+class Disposition(StrEnum):
+    """What a disconnected keg becomes."""
+
+    IN_STOCK = "in_stock"
+    EMPTY = "empty"
+    RETURNED = "returned"
+    DISCARDED = "discarded"
+
+
+class Unit(StrEnum):
+    """What an item is counted in."""
+
+    ML = "ml"
+    LTR = "ltr"
+    EACH = "each"
+
+
+class ConsumedBy(StrEnum):
+    """What moves an item's stock."""
+
+    SALE = "sale"
+    POUR = "pour"
+
+
+class Beverage(Message):
+    """Something a tap can pour."""
+
+    id: Id
+    name: str
+    kind: str
+    price_per_litre: Price
+    abv: Quantity | None = None
+    created_at: Instant
+
+
+class CreateBeverage(Command):
+    """Add a beverage with its first price."""
+
+    OWNER: ClassVar[str] = "keg-fifo"
+    NAME: ClassVar[str] = "beverage.create"
+    name: Name
+    kind: Name
+    price_per_litre: Price
+    abv: Annotated[Quantity, Field(ge=0, le=100)] | None = None
+
+
+class ListBeverages(Page):
+    """All beverages."""
+
+    OWNER: ClassVar[str] = "keg-fifo"
+    NAME: ClassVar[str] = "beverage.list"
+
+
+class GetBeverage(Query):
+    """One beverage."""
+
+    OWNER: ClassVar[str] = "keg-fifo"
+    NAME: ClassVar[str] = "beverage.get"
+    beverage_id: Id
+
+
+class BeverageCreated(Event):
+    """A beverage exists, at a price from its creation on."""
+
+    TYPE: ClassVar[str] = "beverage.created"
+    PRODUCER: ClassVar[str] = "keg-fifo"
+    beverage_id: Id
+    name: str
+    kind: str
+    price_per_litre: Price
+    abv: Quantity | None = None
+    at: Instant
+
+
+class Keg(Message):
+    """A keg as programs rely on it."""
+
+    id: Id
+    beverage_id: Id
+    volume_ml: Volume
+    remaining_ml: Volume
+    status: KegStatus
+    received_at: Instant
+    connected_at: Instant | None = None
+    disconnected_at: Instant | None = None
+    tap_id: StaffId | None = None
+
+
+class ReceiveKeg(Command):
+    """Take a keg into stock."""
+
+    OWNER: ClassVar[str] = "keg-fifo"
+    NAME: ClassVar[str] = "keg.receive"
+    beverage_id: Id
+    volume_ml: KegVolume
+    received_at: Instant | None = None
+
+
+class ListKegs(Page):
+    """Kegs, oldest receipt first."""
+
+    OWNER: ClassVar[str] = "keg-fifo"
+    NAME: ClassVar[str] = "keg.list"
+    status: KegStatus | None = None
+    beverage_id: Id | None = None
+
+
+class SuggestKeg(Query):
+    """Which keg of a beverage to connect next."""
+
+    OWNER: ClassVar[str] = "keg-fifo"
+    NAME: ClassVar[str] = "keg.suggest"
+    beverage_id: Id
+
+
+class KegSuggestion(Message):
+    """The keg to connect next, why, and what else was in stock."""
+
+    keg: Keg | None
+    reason: str
+    candidates: list[Keg]
+
+
+class ConnectKeg(Command):
+    """Connect a keg to a tap; over a connected keg it swaps."""
+
+    OWNER: ClassVar[str] = "keg-fifo"
+    NAME: ClassVar[str] = "keg.connect"
+    tap_id: Id
+    keg_id: Id
+
+
+class DisconnectKeg(Command):
+    """Take the keg off a tap."""
+
+    OWNER: ClassVar[str] = "keg-fifo"
+    NAME: ClassVar[str] = "keg.disconnect"
+    tap_id: Id
+    disposition: Disposition = Disposition.IN_STOCK
+
+
+class KegConnected(Event):
+    """A keg is on a tap."""
+
+    TYPE: ClassVar[str] = "keg.connected"
+    PRODUCER: ClassVar[str] = "keg-fifo"
+    keg_id: Id
+    tap_id: StaffId
+    beverage_id: Id
+    beverage_name: str
+    volume_ml: Volume
+    remaining_ml: Volume
+    connected_at: Instant
+
+
+class KegDisconnected(Event):
+    """A keg is off its tap; `swapped` when another one took its place at once."""
+
+    TYPE: ClassVar[str] = "keg.disconnected"
+    PRODUCER: ClassVar[str] = "keg-fifo"
+    keg_id: Id
+    tap_id: StaffId
+    status: KegStatus
+    swapped: bool
+    remaining_ml: Volume
+    disconnected_at: Instant
+
+
+class KegLevelChanged(Event):
+    """A keg holds less; `tap_id` is where it is connected now, if it is."""
+
+    TYPE: ClassVar[str] = "keg.level_changed"
+    PRODUCER: ClassVar[str] = "keg-fifo"
+    keg_id: Id
+    beverage_id: Id
+    beverage_name: str
+    tap_id: StaffId | None = None
+    location: StaffId = "main"
+    volume_ml: Volume
+    remaining_ml: Volume
+
+
+class Item(Message):
+    """Something kept in stock."""
+
+    id: Id
+    name: str
+    unit: Unit
+    low_stock_threshold: Quantity | None = None
+    tracking_enabled: bool
+    consumed_by: ConsumedBy
+    created_at: Instant
+
+
+class CreateItem(Command):
+    """Add an item to the stock list."""
+
+    OWNER: ClassVar[str] = "keg-fifo"
+    NAME: ClassVar[str] = "item.create"
+    name: Name
+    unit: Unit
+    low_stock_threshold: Annotated[Quantity, Field(ge=0)] | None = None
+    tracking_enabled: Annotated[bool, Field(strict=True)] = True
+    consumed_by: ConsumedBy = ConsumedBy.SALE
+
+
+class ListItems(Page):
+    """All items."""
+
+    OWNER: ClassVar[str] = "keg-fifo"
+    NAME: ClassVar[str] = "item.list"
+
+
+class Batch(Message):
+    """A received quantity of an item and what is left of it."""
+
+    id: Id
+    item_id: Id
+    quantity: Quantity
+    remaining: Quantity
+    received_at: Instant
+
+
+class ReceiveStock(Command):
+    """Take a quantity of an item into stock, in the item's unit."""
+
+    OWNER: ClassVar[str] = "keg-fifo"
+    NAME: ClassVar[str] = "stock.receive"
+    item_id: Id
+    quantity: PositiveQuantity
+    received_at: Instant | None = None
+
+
+class ListBatches(Page):
+    """Batches of an item, oldest first."""
+
+    OWNER: ClassVar[str] = "keg-fifo"
+    NAME: ClassVar[str] = "stock.batches"
+    item_id: Id
+
+
+class Calibrate(Command):
+    """Set ml per pulse for a spout's channel and the item it pours; an upsert."""
+
+    OWNER: ClassVar[str] = "keg-fifo"
+    NAME: ClassVar[str] = "spout.calibrate"
+    device_id: Annotated[Id, Field(alias="deviceId")]
+    item_id: Annotated[Id, Field(alias="inventoryItemId")]
+    ml_per_pulse: Annotated[Quantity, Field(gt=0, le=1000, alias="mlPerPulse")]
+    channel: Annotated[int, Field(strict=True, ge=0, le=255)] = 0
+
+
+class Calibration(Message):
+    """A calibration in force."""
+
+    id: Id
+    device_id: Id
+    item_id: Id
+    channel: int
+    ml_per_pulse: Quantity
+    effective_from: Instant
+
+
+class IngestSpoutPour(Command):
+    """A spout's pour that came by HTTP; the signature was made over the raw body."""
+
+    OWNER: ClassVar[str] = "keg-fifo"
+    NAME: ClassVar[str] = "spout.ingest"
+    device_id: Id
+    body: str
+    signature: str | None = None
+
+
+class ListSpoutEvents(Page):
+    """Spout pours, newest first."""
+
+    OWNER: ClassVar[str] = "keg-fifo"
+    NAME: ClassVar[str] = "spout.events"
+    device_id: Annotated[Id | None, Field(alias="deviceId")] = None
+    from_: Annotated[Instant | None, Field(alias="from")] = None
+    to: Instant | None = None
+
+
+class SpoutEvent(Message):
+    """A spout's pour as kept."""
+
+    event_id: Id
+    device_id: Id
+    channel: int
+    pulses: int
+    item_id: Id | None = None
+    volume_ml: Volume | None = None
+    status: SpoutStatus
+    reason: str | None = None
+    occurred_at: Instant
+    received_at: Instant
+
+
+class StockConsumed(Event):
+    """A spout's pour left the stock; `shortfall` is what no batch could cover."""
+
+    TYPE: ClassVar[str] = "stock.consumed"
+    PRODUCER: ClassVar[str] = "keg-fifo"
+    item_id: Id
+    event_id: Id
+    device_id: Id
+    volume_ml: Volume
+    quantity: Quantity
+    shortfall: Quantity
+    unit: Unit
+    occurred_at: Instant
+
+
+class StockReceived(Event):
+    """A quantity came into stock."""
+
+    TYPE: ClassVar[str] = "stock.received"
+    PRODUCER: ClassVar[str] = "keg-fifo"
+    item_id: Id
+    batch_id: Id
+    quantity: Quantity
+    unit: Unit
+    actor: Text
+    received_at: Instant
+
+
+class ItemCreated(Event):
+    """An item is on the stock list."""
+
+    TYPE: ClassVar[str] = "item.created"
+    PRODUCER: ClassVar[str] = "keg-fifo"
+    item_id: Id
+    name: str
+    unit: Unit
+    low_stock_threshold: Quantity | None = None
+    tracking_enabled: bool
+    consumed_by: ConsumedBy

@@ -1,0 +1,194 @@
+"""Alerts, shifts and the POS queue: what is asked of their services and what they tell."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from pourline.contracts.base import (
+    Amount,
+    Command,
+    Count,
+    Event,
+    Id,
+    Instant,
+    Message,
+    Page,
+    Query,
+    StaffId,
+    Text,
+    Volume,
+)
+from pourline.contracts.device import AlertSubject, Severity
+
+
+class AlertState(StrEnum):
+    """Where an alert is in its life."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class Alert(Message):
+    """An alert as staff and programs see it."""
+
+    id: Id
+    alert_id: Id
+    severity: Severity
+    kind: str
+    title: str
+    message: str
+    subject: AlertSubject
+    state: AlertState
+    opened_at: Instant
+    acknowledged_by: str | None = None
+    resolved_at: Instant | None = None
+    resolved_by: str | None = None
+    comment: str | None = None
+    priority: str | None = None
+
+
+class ListAlerts(Page):
+    """Alerts, newest first."""
+
+    OWNER: ClassVar[str] = "alerts"
+    NAME: ClassVar[str] = "alert.list"
+    severity: Severity | None = None
+    state: AlertState | None = None
+
+
+class AcknowledgeAlert(Command):
+    """Say that somebody has seen an alert and deals with it."""
+
+    OWNER: ClassVar[str] = "alerts"
+    NAME: ClassVar[str] = "alert.acknowledge"
+    alert_id: Id
+    comment: Text | None = None
+
+
+class ResolveAlert(Command):
+    """Say that an alert's cause is gone."""
+
+    OWNER: ClassVar[str] = "alerts"
+    NAME: ClassVar[str] = "alert.resolve"
+    alert_id: Id
+    comment: Text | None = None
+
+
+class AlertChanged(Event):
+    """Fields of every event about an alert."""
+
+    PRODUCER: ClassVar[str] = "alerts"
+    alert_id: Id
+    kind: str
+    severity: Severity
+    location: StaffId
+    actor: str | None = None
+    at: Instant
+
+
+class AlertOpened(AlertChanged):
+    """Something needs a person."""
+
+    TYPE: ClassVar[str] = "alert.opened"
+
+
+class AlertAcknowledged(AlertChanged):
+    """A person deals with it."""
+
+    TYPE: ClassVar[str] = "alert.acknowledged"
+
+
+class AlertResolved(AlertChanged):
+    """It is over."""
+
+    TYPE: ClassVar[str] = "alert.resolved"
+
+
+class ShiftFigures(Message):
+    """What happened in a shift so far."""
+
+    pours: Count
+    volume_ml: Volume
+    revenue: Amount
+    topups: Amount
+    refunds: Amount
+    denials: Count
+
+
+class Shift(Message):
+    """A shift with its running figures."""
+
+    id: Id
+    location: StaffId
+    status: str
+    opened_at: Instant
+    opened_by: str
+    opening_float: Amount
+    closed_at: Instant | None = None
+    members: list[str]
+    figures: ShiftFigures
+    late: ShiftFigures
+
+
+class OpenShift(Command):
+    """Begin a shift."""
+
+    OWNER: ClassVar[str] = "shift"
+    NAME: ClassVar[str] = "shift.open"
+    opening_float: Annotated[Amount, Field(ge=0)] = 0
+    location: StaffId = "main"
+
+
+class GetCurrentShift(Query):
+    """The open shift."""
+
+    OWNER: ClassVar[str] = "shift"
+    NAME: ClassVar[str] = "shift.current"
+    location: StaffId = "main"
+
+
+class ShiftOpened(Event):
+    """A shift began."""
+
+    TYPE: ClassVar[str] = "shift.opened"
+    PRODUCER: ClassVar[str] = "shift"
+    shift_id: Id
+    location: StaffId
+    opened_by: str
+    opened_at: Instant
+
+
+class PosEvent(Message):
+    """What the point of sale was told, or will be."""
+
+    id: Id
+    kind: str
+    status: str
+    adapter: str
+    reference: str
+    payload: dict[str, object]
+    attempts: Count
+    error: str | None = None
+    created_at: Instant
+    sent_at: Instant | None = None
+
+
+class ListPosEvents(Page):
+    """POS notifications, newest first."""
+
+    OWNER: ClassVar[str] = "pos-adapter"
+    NAME: ClassVar[str] = "event.list"
+    status: Text | None = None
+
+
+class PosEventSent(Event):
+    """The point of sale was told."""
+
+    TYPE: ClassVar[str] = "pos.sent"
+    PRODUCER: ClassVar[str] = "pos-adapter"
+    event_id: Id
+    kind: str
+    adapter: str
+    at: Instant

@@ -1,0 +1,247 @@
+"""Guests, cards and visits: what is asked of auth-lock and what it tells."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from pourline.contracts.base import (
+    Command,
+    Count,
+    Event,
+    Id,
+    Instant,
+    Message,
+    Name,
+    Page,
+    Query,
+    Text,
+)
+from pourline.contracts.device import CardText
+
+CardUid = CardText
+
+
+class Guest(Message):
+    """A guest as staff see one."""
+
+    id: Id
+    name: str
+    phone: str | None = None
+    email: str | None = None
+    age_verified: bool = False
+    active_visit_id: Id | None = None
+    created_at: Instant
+
+
+class Visit(Message):
+    """A visit as its owner keeps it; the money beside it comes from the ledger."""
+
+    id: Id
+    number: int
+    status: str
+    guest: Guest
+    card_uid: str | None = None
+    active_tap_id: str | None = None
+    lock_set_at: Instant | None = None
+    grant_id: Id | None = None
+    opened_at: Instant
+    closed_at: Instant | None = None
+    close_reason: str | None = None
+    limit_profile: str | None = None
+
+
+class CreateGuest(Command):
+    """Register a guest."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "guest.create"
+    name: Name
+    phone: Text | None = None
+    email: Text | None = None
+    notes: Text | None = None
+    age_verified: Annotated[bool, Field(strict=True)] = False
+
+
+class SearchGuests(Page):
+    """Find guests: `q` is a name's part, a phone, a card UID or a visit number."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "guest.search"
+    q: Text | None = None
+
+
+class GetGuest(Query):
+    """One guest."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "guest.get"
+    guest_id: Id
+
+
+class VerifyAge(Command):
+    """Record that a member of staff has seen the guest's age proven."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "guest.verify_age"
+    guest_id: Id
+
+
+class OpenVisit(Command):
+    """Open a guest's visit; the card may come later."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "visit.open"
+    guest_id: Id
+    card_uid: CardUid | None = None
+    limit_profile: Text | None = None
+
+
+class ListActiveVisits(Page):
+    """The visits that are open now."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "visit.list_active"
+    q: Text | None = None
+
+
+class GetVisit(Query):
+    """One visit."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "visit.get"
+    visit_id: Id
+
+
+class BindCard(Command):
+    """Give a visit a card, or another one."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "visit.bind_card"
+    visit_id: Id
+    card_uid: CardUid
+
+
+class CloseVisit(Command):
+    """Close a visit; its card is of no use from then on."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "visit.close"
+    visit_id: Id
+    reason: Name
+
+
+class ForceUnlock(Command):
+    """Open a visit's lock by hand."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "visit.force_unlock"
+    visit_id: Id
+    reason: Name
+
+
+class GuestRegistered(Event):
+    """A guest is known."""
+
+    TYPE: ClassVar[str] = "guest.registered"
+    PRODUCER: ClassVar[str] = "auth-lock"
+    guest_id: Id
+    name: str
+
+
+class VisitOpened(Event):
+    """A guest's visit began."""
+
+    TYPE: ClassVar[str] = "visit.opened"
+    PRODUCER: ClassVar[str] = "auth-lock"
+    visit_id: Id
+    number: int
+    guest_id: Id
+    guest_name: str
+    card_uid: str | None = None
+    opened_at: Instant
+
+
+class VisitCardBound(Event):
+    """A visit has a card, or another one."""
+
+    TYPE: ClassVar[str] = "visit.card_bound"
+    PRODUCER: ClassVar[str] = "auth-lock"
+    visit_id: Id
+    guest_id: Id
+    card_uid: str
+    bound_at: Instant
+
+
+class VisitClosed(Event):
+    """A visit ended."""
+
+    TYPE: ClassVar[str] = "visit.closed"
+    PRODUCER: ClassVar[str] = "auth-lock"
+    visit_id: Id
+    guest_id: Id
+    reason: str
+    closed_at: Instant
+
+
+class LockTaken(Event):
+    """A visit may pour at one tap, under one grant."""
+
+    TYPE: ClassVar[str] = "lock.taken"
+    PRODUCER: ClassVar[str] = "auth-lock"
+    visit_id: Id
+    guest_id: Id
+    guest_name: str
+    tap_id: str
+    location: str
+    grant_id: Id
+    lock_set_at: Instant
+
+
+class LockReleased(Event):
+    """A visit's lock is open; `why` is pour, zero_volume, reconcile, force or hold_refused."""
+
+    TYPE: ClassVar[str] = "lock.released"
+    PRODUCER: ClassVar[str] = "auth-lock"
+    visit_id: Id
+    tap_id: str
+    location: str
+    grant_id: Id
+    why: str
+    reason: str | None = None
+    released_at: Instant
+
+
+class AccessDenied(Event):
+    """A card was refused at a tap."""
+
+    TYPE: ClassVar[str] = "access.denied"
+    PRODUCER: ClassVar[str] = "auth-lock"
+    tap_id: str
+    location: str
+    request_id: Id
+    card_uid: str
+    reason: str
+    message: str
+    visit_id: Id | None = None
+    denied_at: Instant
+
+
+class AuditEntry(Message):
+    """One line of the append-only record: who did what to which subject, and why."""
+
+    id: Count
+    at: Instant
+    actor: str
+    action: str
+    subject: str
+    reason: str | None = None
+    before: dict[str, object] | None = None
+    after: dict[str, object] | None = None
+
+
+class ListAudit(Page):
+    """Audit entries, newest first."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "audit.list"
+    subject_: Annotated[Text | None, Field(alias="subject")] = None

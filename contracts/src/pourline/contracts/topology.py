@@ -1,0 +1,252 @@
+"""The bus on one page: streams, durable consumers, and who may speak and hear what.
+
+Data only. `pourline.kit.nats` declares it; the server configuration is rendered from it.
+"""
+
+import inspect
+from dataclasses import dataclass, field
+from types import ModuleType
+
+from pourline.contracts import cellar, evening, guests, money, subjects, taps
+from pourline.contracts.base import Command, Event, Query
+
+SERVICES = ("auth-lock", "ledger", "keg-fifo", "alerts", "shift", "pos-adapter", "console")
+"""Every service that has a process, in the order in which they are named everywhere."""
+
+DAY_S = 24 * 3600
+MODULES: tuple[ModuleType, ...] = (guests, taps, money, cellar, evening)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """A JetStream stream. `in_memory` is for what is worthless a minute later."""
+
+    name: str
+    subjects: tuple[str, ...]
+    max_age_s: int
+    max_bytes: int
+    in_memory: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consumer:
+    """A durable consumer. With `pushes_to` it is pushed unacknowledged to a queue group."""
+
+    name: str
+    stream: str
+    service: str
+    filters: tuple[str, ...]
+    pushes_to: str | None = None
+    max_ack_pending: int = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permissions:
+    """NATS subjects that a service may publish to and subscribe to; MQTT topics are the same."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What a service reads and asks, beside what it owns."""
+
+    events: tuple[type[Event], ...] = ()
+    asks: tuple[type[Command], ...] = ()
+    publish: tuple[str, ...] = ()
+    subscribe: tuple[str, ...] = field(default=())
+
+
+STREAMS = (
+    # A card's question is worth nothing after five seconds; the stream only adds the instant
+    # at which the broker took it.
+    Stream(
+        name="AUTHORIZE",
+        subjects=(subjects.AUTHORIZE,),
+        max_age_s=30,
+        max_bytes=16 * 2**20,
+        in_memory=True,
+    ),
+    Stream(
+        name="POURS",
+        subjects=(subjects.POUR, subjects.SPOUT_POUR),
+        max_age_s=14 * DAY_S,
+        max_bytes=8 * 2**30,
+    ),
+    Stream(
+        name="STATUS",
+        subjects=(subjects.STATUS, subjects.SPOUT_HEALTH),
+        max_age_s=DAY_S,
+        max_bytes=2**28,
+    ),
+    Stream(name="EVENTS", subjects=("evt.>",), max_age_s=7 * DAY_S, max_bytes=8 * 2**30),
+)
+
+AUTHORIZE_DELIVERY = "deliver.auth-lock.authorize"
+
+ACCESS: dict[str, Access] = {
+    "auth-lock": Access(
+        events=(
+            money.PourAccepted,
+            money.PourHeld,
+            money.PourMismatched,
+            money.PriceChanged,
+            cellar.BeverageCreated,
+            cellar.KegConnected,
+            cellar.KegDisconnected,
+            cellar.KegLevelChanged,
+        ),
+        asks=(money.PlaceHold, money.VoidHold, money.GetGrant),
+        publish=(
+            "bar.*.tap.*.authorize.result",
+            "bar.*.tap.*.state",
+            "bar.*.tap.*.command",
+            "evt-live.device",
+        ),
+        subscribe=(AUTHORIZE_DELIVERY, "$SYS.REQ.USER.AUTH", "evt-live.device"),
+    ),
+    "ledger": Access(
+        events=(
+            guests.VisitOpened,
+            guests.VisitCardBound,
+            guests.VisitClosed,
+            guests.LockReleased,
+            cellar.BeverageCreated,
+            cellar.KegConnected,
+            cellar.KegDisconnected,
+        ),
+        publish=("bar.*.tap.*.pour.result",),
+    ),
+    "keg-fifo": Access(
+        events=(
+            taps.TapRegistered,
+            taps.SpoutChanged,
+            taps.ConfigChanged,
+            money.PriceChanged,
+            money.PourAccepted,
+            money.PourHeld,
+        ),
+        asks=(taps.GetSpoutKeys,),
+        publish=("bar.*.spout.*.pour.result",),
+    ),
+    "alerts": Access(
+        events=(
+            cellar.KegLevelChanged,
+            cellar.KegConnected,
+            cellar.StockConsumed,
+            money.PourAccepted,
+            money.PourHeld,
+            money.PourMismatched,
+            money.GuestToppedUp,
+            taps.ConfigChanged,
+            taps.TapStateChanged,
+        ),
+        publish=("bar.*.alerts.*.*",),
+    ),
+    "shift": Access(
+        events=(
+            money.PourAccepted,
+            money.GuestToppedUp,
+            money.GuestRefunded,
+            guests.AccessDenied,
+        ),
+    ),
+    "pos-adapter": Access(
+        events=(money.PourAccepted, money.GuestToppedUp, money.GuestRefunded, taps.ConfigChanged),
+    ),
+    "console": Access(
+        publish=("cmd.>", "qry.>", "health.*"),
+        subscribe=("evt.>", subjects.FLOW, "bar.*.alerts.>"),
+    ),
+}
+
+
+def declared(kind: type[Event] | type[Command]) -> tuple[type[Event] | type[Command], ...]:
+    """Return every message class of `kind` that names its subject, in the order of definition."""
+    mark = "TYPE" if issubclass(kind, Event) else "NAME"
+    return tuple(
+        member
+        for module in MODULES
+        for _, member in inspect.getmembers(module, inspect.isclass)
+        if issubclass(member, kind)
+        and hasattr(member, mark)
+        and member.__module__ == module.__name__
+    )
+
+
+def events_of(service: str) -> tuple[type[Event], ...]:
+    """Return the events that `service` tells."""
+    return tuple(e for e in declared(Event) if issubclass(e, Event) and service == e.PRODUCER)
+
+
+def commands_of(service: str) -> tuple[type[Command], ...]:
+    """Return the commands and queries that `service` answers."""
+    return tuple(c for c in declared(Command) if issubclass(c, Command) and service == c.OWNER)
+
+
+CONSUMERS = (
+    Consumer(
+        name="auth-lock--authorize",
+        stream="AUTHORIZE",
+        service="auth-lock",
+        filters=(subjects.AUTHORIZE,),
+        pushes_to=AUTHORIZE_DELIVERY,
+    ),
+    Consumer(
+        name="auth-lock--status", stream="STATUS", service="auth-lock", filters=(subjects.STATUS,)
+    ),
+    Consumer(name="ledger--pour", stream="POURS", service="ledger", filters=(subjects.POUR,)),
+    Consumer(
+        name="keg-fifo--spout-pour",
+        stream="POURS",
+        service="keg-fifo",
+        filters=(subjects.SPOUT_POUR,),
+    ),
+    Consumer(
+        name="keg-fifo--spout-health",
+        stream="STATUS",
+        service="keg-fifo",
+        filters=(subjects.SPOUT_HEALTH,),
+    ),
+    *(
+        Consumer(
+            name=f"{service}--events",
+            stream="EVENTS",
+            service=service,
+            filters=tuple(event.subject() for event in access.events),
+        )
+        for service, access in ACCESS.items()
+        if access.events
+    ),
+)
+
+
+def permissions(service: str) -> Permissions:
+    """Return what `service` may say and hear on the bus, and nothing more."""
+    access = ACCESS[service]
+    pulls = [c for c in CONSUMERS if c.service == service]
+    publish = [
+        *(event.subject() for event in events_of(service)),
+        *(ask.subject() for ask in access.asks),
+        *access.publish,
+        *(f"$JS.API.CONSUMER.MSG.NEXT.{c.stream}.{c.name}" for c in pulls),
+        *(f"$JS.API.CONSUMER.INFO.{c.stream}.{c.name}" for c in pulls),
+        *(f"$JS.ACK.{c.stream}.{c.name}.>" for c in pulls),
+        "$JS.API.INFO",
+        "_INBOX.>",  # answers go to the asker's inbox, whose name nobody can guess
+    ]
+    answers = dict.fromkeys(command.subject() for command in commands_of(service))
+    subscribe = [
+        *answers,
+        subjects.seen(service),
+        subjects.health(service),
+        *access.subscribe,
+        f"_INBOX.{service}.>",
+    ]
+    return Permissions(publish=tuple(publish), subscribe=tuple(subscribe))
+
+
+def queries() -> tuple[type[Query], ...]:
+    """Return every query of the system."""
+    return tuple(c for c in declared(Command) if issubclass(c, Query))

@@ -1,0 +1,1 @@
+"""The pourline command: embedded servers and supervisor."""

@@ -1,0 +1,150 @@
+"""One bar's parts: which servers are ours to run, where they listen, what services are given."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from pourline.local import credentials
+from pourline.local.access import authorization
+from pourline.local.credentials import Secrets
+from pourline.local.environment import Surroundings, names_databases, setting
+from pourline.local.errors import MisuseError, UnavailableError
+from pourline.local.paths import DataDir, RunFacts
+from pourline.local.ports import LOOPBACK, free_port, local_address, require_free
+from pourline.local.process import Command
+from pourline.local.servers import MqttListener, NatsServer, PostgresServer
+from pourline.local.servers.embedded import EmbeddedServer
+from pourline.local.servers.postgres import SUPERUSER
+
+AFTER_A_KILL_S = 5.0
+"""The children of a killed bar are still dying, and hold its ports, for this long at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the command line and the environment say about this start. Port 0 takes a free one."""
+
+    data_dir: DataDir
+    http_host: str
+    http_port: int
+    mqtt_host: str
+    mqtt_port: int
+    nats_port: int
+    demo: bool
+
+
+class Bar:
+    """One bar's parts, as the options and the environment make them."""
+
+    def __init__(self, options: Options, environ: Mapping[str, str]) -> None:
+        self.data_dir = options.data_dir
+        self.demo = options.demo
+        self.environ = environ
+        self.secrets = credentials.load_or_make(options.data_dir)
+        self._patience_s = AFTER_A_KILL_S if options.data_dir.was_left_running else 0.0
+        self.nats = self._make_nats(options)
+        self.postgres = self._make_postgres()
+        self.facts = self._make_facts(options)
+
+    @property
+    def servers(self) -> list[EmbeddedServer]:
+        """The servers that are ours to run."""
+        return [server for server in (self.postgres, self.nats) if server]
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What services and commands are given."""
+        return Surroundings(environ=self.environ, secrets=self.secrets, facts=self.facts)
+
+    def command(self, name: str, *arguments: str, logged: bool = True) -> Command:
+        """Return a command of ours as a process of its own."""
+        return Command(
+            name=name,
+            argv=[
+                *(sys.executable, "-m", "pourline.local"),
+                *(*arguments, "--data-dir", str(self.data_dir.root)),
+            ],
+            environment=self.environ,
+            log=self.data_dir.log(name) if logged else None,
+        )
+
+    def ready_line(self) -> str:
+        """Return the line that tells where to knock; credentials are nobody's business."""
+        mqtt = self.facts.mqtt_url or without_credentials(setting(self.environ, "MQTT_URL"))
+        bus = self.facts.nats_url or without_credentials(setting(self.environ, "NATS_URL"))
+        return f"ready {self.facts.http_url} {mqtt} {bus}"
+
+    def _make_nats(self, options: Options) -> NatsServer | None:
+        named_bus = setting(self.environ, "NATS_URL")
+        named_broker = setting(self.environ, "MQTT_URL")
+        if named_bus and not named_broker:
+            raise MisuseError("NATS_URL is set and MQTT_URL is not: set both, or MQTT_URL alone")
+        if named_bus:
+            return None
+        certificate, key = certificate_pair(self.environ)
+        mqtt = MqttListener(
+            host=options.mqtt_host, port=options.mqtt_port, certificate=certificate, key=key
+        )
+        server = NatsServer(
+            self.data_dir.nats,
+            port=options.nats_port,
+            mqtt=None if named_broker else mqtt,
+            authorization=authorization(self.secrets),
+        )
+        server.log = self.data_dir.log(server.name)
+        self._require_free(LOOPBACK, server.port, "nats")
+        if server.mqtt:
+            self._require_free(server.mqtt.host, server.mqtt_port, "mqtt")
+        return server
+
+    def _make_postgres(self) -> PostgresServer | None:
+        if names_databases(self.environ):
+            return None
+        return own_postgres(self.data_dir, self.secrets)
+
+    def _make_facts(self, options: Options) -> RunFacts:
+        port = options.http_port or free_port(options.http_host)
+        self._require_free(options.http_host, port, "http")
+        scheme = "https" if certificate_pair(self.environ)[0] else "http"
+        return RunFacts(
+            pid=os.getpid(),
+            http_host=options.http_host,
+            http_port=port,
+            http_url=f"{scheme}://{local_address(options.http_host)}:{port}",
+            mqtt_url=self.nats.mqtt_url if self.nats and self.nats.mqtt else None,
+            nats_url=self.nats.url if self.nats else None,
+            postgres_port=self.postgres.port if self.postgres else None,
+        )
+
+    def _require_free(self, host: str, port: int, purpose: str) -> None:
+        require_free(host, port, purpose, patience_s=self._patience_s)
+
+
+def own_postgres(data_dir: DataDir, secrets: Secrets, *, port: int = 0) -> PostgresServer:
+    """Return the data directory's own PostgreSQL."""
+    password = secrets.password("postgres", SUPERUSER)
+    server = PostgresServer(data_dir.postgres, password=password, port=port)
+    server.log = data_dir.log(server.name)
+    return server
+
+
+def certificate_pair(environ: Mapping[str, str]) -> tuple[Path, Path] | tuple[None, None]:
+    """Return certificate and key of the outer listeners; both or neither."""
+    certificate, key = environ.get("TLS_CERT_FILE"), environ.get("TLS_KEY_FILE")
+    if not certificate and not key:
+        return None, None
+    if not certificate or not key:
+        raise MisuseError("TLS_CERT_FILE and TLS_KEY_FILE belong together")
+    for path in (certificate, key):
+        if not Path(path).is_file():
+            raise UnavailableError(f"no such file: {path}")
+    return Path(certificate).absolute(), Path(key).absolute()
+
+
+def without_credentials(url: str | None) -> str:
+    """Return a server's address without user and password."""
+    parts = urlsplit(url or "")
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -1,0 +1,119 @@
+"""The supervisor's own place on the bus: declares the topology and asks services how they are."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import nats
+import nats.errors
+from nats.aio.client import Client
+
+from pourline.contracts import subjects
+from pourline.local.errors import UnavailableError
+
+Topology = Callable[[Client], Awaitable[None]]
+
+CONNECT_WITHIN_S = 5
+DECLARED_WITHIN_S = 20
+"""Recovering a large store after a crash takes its time."""
+
+ANSWER_WITHIN_S = 3.0
+"""Longer than a service waits for its own parts before it says which of them is down."""
+
+AGAIN_S = 0.2
+RECONNECT_WAIT_S = 0.1
+NEVER_GIVE_UP = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """What a service said of itself; `reason` is empty when it is ready."""
+
+    service: str
+    ready: bool
+    reason: str
+
+
+class Bus:
+    """A connection that declares the topology, again after each time the server was away.
+
+    A server that comes back may have lost its store; declaring what is there changes nothing.
+    """
+
+    def __init__(self, url: str, *, topology: Topology) -> None:
+        self._url = url
+        self._topology = topology
+        self._connection = Client()
+        self._declaring: asyncio.Task[None] | None = None
+        self._refusal = "no answer"
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._connection.connect(
+                self._url,
+                connect_timeout=CONNECT_WITHIN_S,
+                max_reconnect_attempts=NEVER_GIVE_UP,
+                reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type] # a float serves
+                reconnected_cb=self._on_reconnect,
+                error_cb=_ignore,
+            )
+        except (OSError, nats.errors.Error) as error:
+            raise UnavailableError(f"cannot connect to the bus: {error}") from error
+        try:
+            await asyncio.wait_for(self._declare(), DECLARED_WITHIN_S)
+        except TimeoutError as error:
+            await self._connection.close()
+            raise UnavailableError(f"the bus refuses the topology: {self._refusal}") from error
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._declaring:
+            self._declaring.cancel()
+        with suppress(nats.errors.Error, OSError):
+            await self._connection.close()
+
+    async def condition(self, service: str) -> Condition:
+        """Ask a service how it is; one that does not answer is not ready."""
+        try:
+            answer = await self._connection.request(
+                subjects.health(service), timeout=ANSWER_WITHIN_S
+            )
+        except (nats.errors.Error, TimeoutError):
+            return Condition(service=service, ready=False, reason="does not answer")
+        health = json.loads(answer.data)
+        ill = [f"{part}: {state}" for part, state in health["parts"].items() if state != "ok"]
+        return Condition(service=service, ready=health["ready"], reason=", ".join(ill))
+
+    async def conditions(self, services: Sequence[str]) -> list[Condition]:
+        """Ask several services at once."""
+        return list(await asyncio.gather(*(self.condition(service) for service in services)))
+
+    async def _on_reconnect(self) -> None:
+        if self._declaring:
+            self._declaring.cancel()
+        self._declaring = asyncio.create_task(self._declare())
+
+    async def _declare(self) -> None:
+        """Declare the topology until it is accepted: JetStream may still be recovering."""
+        while True:
+            try:
+                await self._topology(self._connection)
+            except (nats.errors.Error, TimeoutError) as error:
+                self._refusal = str(error)
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return
+
+
+async def _ignore(error: Exception) -> None:
+    """Say nothing: the supervisor reports the death of a server, not of connections to it."""
+    del error

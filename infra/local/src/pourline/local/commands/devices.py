@@ -1,0 +1,40 @@
+"""`pourline controller` and `pourline simulate`: the other side of the wire, another package."""
+
+import argparse
+import os
+from importlib import import_module
+
+from pourline.local import credentials
+from pourline.local.commands.bearer import mint
+from pourline.local.environment import Surroundings
+from pourline.local.paths import DataDir
+
+OWNER_LEVEL = 5
+NAMES = {"controller": "run", "simulate": "simulate"}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Hand the remaining arguments on, with the way to the bar in the environment."""
+    data_dir = DataDir(arguments.data_dir)
+    for name, value in _way_to_the_bar(data_dir).items():
+        os.environ.setdefault(name, value)
+    main = import_module("pourline.controller.__main__").main
+    return int(main([NAMES[arguments.command], *arguments.rest]) or 0)
+
+
+def _way_to_the_bar(data_dir: DataDir) -> dict[str, str]:
+    """Return what a device's program needs; a token only beside a bar of this machine."""
+    way = {"POURLINE_DATA_DIR": str(data_dir.root)}
+    facts = data_dir.facts()
+    if facts is None:
+        return way
+    surroundings = Surroundings(
+        environ=dict(os.environ), secrets=credentials.load_or_make(data_dir), facts=facts
+    )
+    way["POURLINE_HTTP_URL"] = facts.http_url
+    way["POURLINE_TOKEN"] = mint(key=surroundings.token_key, subject="demo", level=OWNER_LEVEL)
+    if facts.mqtt_url:
+        way["POURLINE_MQTT_URL"] = facts.mqtt_url
+    elif os.environ.get("MQTT_URL"):
+        way["POURLINE_MQTT_URL"] = os.environ["MQTT_URL"]
+    return way

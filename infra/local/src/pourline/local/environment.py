@@ -1,0 +1,131 @@
+"""Which servers and secrets a service is given: what the environment names, else the bar's own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from pourline.contracts.topology import SERVICES
+from pourline.local.access import SYSTEM
+from pourline.local.credentials import Secrets
+from pourline.local.errors import MisuseError, UnavailableError
+from pourline.local.paths import RunFacts
+from pourline.local.ports import LOOPBACK
+
+WITHOUT_DATABASE = frozenset({"console"})
+WITH_DATABASE = tuple(service for service in SERVICES if service not in WITHOUT_DATABASE)
+
+
+def snake(service: str) -> str:
+    """Return the service's name as a module, role and database name."""
+    return service.replace("-", "_")
+
+
+def setting(environ: Mapping[str, str], name: str) -> str | None:
+    """Return a setting, or the text of the file that `NAME_FILE` names."""
+    if environ.get(name):
+        return environ[name]
+    path = environ.get(f"{name}_FILE")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise UnavailableError(f"cannot read {name}_FILE {path}: {error.strerror}") from error
+
+
+def database_setting(environ: Mapping[str, str], service: str) -> str | None:
+    """Return the database that the environment names for a service: its own name wins."""
+    own = setting(environ, f"DATABASE_URL_{snake(service).upper()}")
+    url = own or setting(environ, "DATABASE_URL")
+    return url.replace("{service}", snake(service)) if url else None
+
+
+def names_databases(environ: Mapping[str, str]) -> bool:
+    """Return whether the environment names the databases; it must then name all of them."""
+    named = {service: database_setting(environ, service) for service in WITH_DATABASE}
+    missing = [service for service, url in named.items() if url is None]
+    if missing and len(missing) < len(named):
+        raise MisuseError(f"no database for {', '.join(missing)}: set DATABASE_URL as well")
+    return not missing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """Environment, secrets and, while the bar runs, where its servers listen."""
+
+    environ: Mapping[str, str]
+    secrets: Secrets
+    facts: RunFacts | None
+
+    def of_service(self, service: str) -> dict[str, str]:
+        """Return every variable that `service` is given beside those it inherits."""
+        given = {"NATS_URL": self.nats_url(service), "MQTT_URL": self.mqtt_url(service)}
+        if service in WITH_DATABASE:
+            given["DATABASE_URL"] = self.database_url(service)
+        if service in {"auth-lock", "console"}:
+            given["TOKEN_KEY"] = self.token_key
+        if service == "auth-lock":
+            given |= self._of_gatekeeper()
+        if service == "console" and self.facts:
+            given |= {"HTTP_HOST": self.facts.http_host, "HTTP_PORT": str(self.facts.http_port)}
+        return given
+
+    def nats_url(self, user: str) -> str:
+        """Return the bus, with the credentials of a user."""
+        own = self.facts.nats_url if self.facts else None
+        return self._bus_url("NATS_URL", user, own)
+
+    def mqtt_url(self, user: str) -> str:
+        """Return the broker, with the credentials of a user."""
+        own = self.facts.mqtt_url if self.facts else None
+        return self._bus_url("MQTT_URL", user, own)
+
+    def database_url(self, service: str) -> str:
+        """Return a service's database, as the role it runs as."""
+        return self._database_url(service, role=snake(service))
+
+    def owner_url(self, service: str) -> str:
+        """Return a service's database, as the role that owns and migrates it."""
+        return self._database_url(service, role=f"{snake(service)}_owner")
+
+    @property
+    def token_key(self) -> str:
+        """The key that signs bearer tokens."""
+        return setting(self.environ, "TOKEN_KEY") or self.secrets.token_key
+
+    def _of_gatekeeper(self) -> dict[str, str]:
+        seed = setting(self.environ, "AUTH_CALLOUT_SEED") or self.secrets.callout_seed
+        given = {"AUTH_CALLOUT_SEED": seed}
+        system = setting(self.environ, "SYSTEM_NATS_URL")
+        if system:
+            given["SYSTEM_NATS_URL"] = system
+        elif self.facts and self.facts.nats_url:
+            given["SYSTEM_NATS_URL"] = self._with_user(self.facts.nats_url, SYSTEM)
+        return given
+
+    def _bus_url(self, name: str, user: str, own: str | None) -> str:
+        named = setting(self.environ, name)
+        if named:
+            return named.replace("{service}", user)
+        if not own:
+            raise UnavailableError(f"no bar runs in this data directory, and {name} is not set")
+        return self._with_user(own, user)
+
+    def _with_user(self, url: str, user: str) -> str:
+        parts = urlsplit(url)
+        credentials = f"{user}:{self.secrets.password('nats', user)}"
+        return urlunsplit(parts._replace(netloc=f"{credentials}@{parts.netloc}"))
+
+    def _database_url(self, service: str, *, role: str) -> str:
+        named = database_setting(self.environ, service)
+        if named:
+            return named
+        if not self.facts or not self.facts.postgres_port:
+            raise UnavailableError(
+                "no bar with a database of its own runs in this data directory, "
+                "and DATABASE_URL is not set"
+            )
+        password = self.secrets.password("postgres", role)
+        where = f"{LOOPBACK}:{self.facts.postgres_port}/{snake(service)}"
+        return f"postgresql://{role}:{password}@{where}"

@@ -1,0 +1,1 @@
+"""Runtime plumbing shared by all services; no bar words."""

@@ -1,0 +1,179 @@
+"""The database: a pool, and the unit of work that is one transaction with its events.
+
+Nothing external happens inside a unit of work. What it announces goes to the outbox in the
+same commit.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row, tuple_row
+from psycopg_pool import AsyncConnectionPool
+from pydantic import BaseModel
+
+from pourline.kit import telemetry
+from pourline.kit.clock import Clock
+from pourline.kit.ids import new_id
+
+POOL_WAIT_S = 5.0
+"""A request waits no longer for a connection; past that the database counts as down."""
+STATEMENT_TIMEOUT_MS = 10_000
+"""No statement of a bar's evening may take longer; a stuck one must not hold its locks."""
+
+Row = dict[str, Any]
+Parameters = Mapping[str, object] | Sequence[object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """An event on its way into the outbox."""
+
+    id: UUID
+    subject: str
+    aggregate: str
+    version: int
+    payload: str
+
+
+@dataclass(kw_only=True)
+class UnitOfWork:
+    """One transaction: statements, and the events that become true with its commit."""
+
+    connection: AsyncConnection[tuple[Any, ...]]
+    clock: Clock
+    service: str
+    announcements: list[Announcement] = field(default_factory=list)
+
+    async def execute(self, sql: str, parameters: Parameters | None = None) -> int:
+        """Run a statement and return how many rows it touched."""
+        cursor = await self.connection.execute(sql, parameters)
+        return cursor.rowcount
+
+    async def all(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
+        """Return every row of a bounded query."""
+        async with self.connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(sql, parameters)
+            return await cursor.fetchall()
+
+    async def maybe(self, sql: str, parameters: Parameters | None = None) -> Row | None:
+        """Return the only row, or None."""
+        async with self.connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(sql, parameters)
+            return await cursor.fetchone()
+
+    async def one(self, sql: str, parameters: Parameters | None = None) -> Row:
+        """Return the row that must be there."""
+        row = await self.maybe(sql, parameters)
+        if row is None:
+            raise AssertionError("a query that always has a row had none")
+        return row
+
+    def announce(self, event: BaseModel, *, aggregate: str, version: int = 1) -> UUID:
+        """Put `event` into the outbox with this commit and return its id.
+
+        `event` is a contract event (it has `TYPE`, `PRODUCER` and `subject()`); `aggregate` names
+        what it is about and `version` orders the events about one thing.
+        """
+        event_id = new_id()
+        subject: str = event.subject()  # type: ignore[attr-defined]
+        kind: str = event.TYPE  # type: ignore[attr-defined]
+        # The envelope's own values are ids, types and instants of ours: nothing to escape, save
+        # the aggregate, which may hold a device's text.
+        envelope = (
+            f'{{"specversion":"1.0","id":"{event_id}","type":"{kind}.v1",'
+            f'"source":"{self.service}","subject":{_text(aggregate)},'
+            f'"time":"{self.clock.now().isoformat()}","aggregate":{_text(aggregate)},'
+            f'"version":{version},"data":{event.model_dump_json(exclude_none=True)}}}'
+        )
+        self.announcements.append(
+            Announcement(
+                id=event_id,
+                subject=subject,
+                aggregate=aggregate,
+                version=version,
+                payload=envelope,
+            )
+        )
+        return event_id
+
+    async def save_announcements(self) -> None:
+        """Write the events into the outbox and wake its relay at commit."""
+        if not self.announcements:
+            return
+        events = self.announcements
+        await self.connection.execute(
+            """
+            WITH saved AS (
+                INSERT INTO outbox (msg_id, subject, aggregate, version, payload, traceparent)
+                SELECT msg_id, subject, aggregate, version, payload, %s
+                FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::text[])
+                    WITH ORDINALITY
+                    AS event (msg_id, subject, aggregate, version, payload, position)
+                ORDER BY position
+            )
+            SELECT pg_notify('outbox', '')
+            """,
+            (
+                telemetry.traceparent(),
+                [event.id for event in events],
+                [event.subject for event in events],
+                [event.aggregate for event in events],
+                [event.version for event in events],
+                [event.payload for event in events],
+            ),
+        )
+
+
+def _text(value: str) -> str:
+    return telemetry.json_text(value)
+
+
+class Database:
+    """A pool of connections to one service's database."""
+
+    def __init__(self, *, url: str, service: str, clock: Clock, pool_max: int = 8) -> None:
+        self.service = service
+        self.url = url
+        self._clock = clock
+        self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=pool_max,
+            open=False,
+            timeout=POOL_WAIT_S,
+            reconnect_timeout=0,  # the pool tries for ever while anybody asks
+            check=None,
+            kwargs={
+                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+                "row_factory": tuple_row,
+                "prepare_threshold": 2,
+                "keepalives_idle": 10,
+                "connect_timeout": 3,
+            },
+        )
+
+    async def open(self) -> None:
+        """Start the pool; it connects in the background and again whenever it must."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close(timeout=2.0)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[UnitOfWork]:
+        """Open a unit of work; commit at its end, roll back on any exception."""
+        async with self._pool.connection() as connection:
+            unit = UnitOfWork(connection=connection, clock=self._clock, service=self.service)
+            async with connection.transaction():
+                yield unit
+                await unit.save_announcements()
+
+    async def ping(self) -> None:
+        """Ask the database anything; raises what psycopg raises when it is away."""
+        async with self._pool.connection(timeout=1.0) as connection:
+            await connection.execute("SELECT 1")

@@ -1,0 +1,150 @@
+"""Saying no, and the one table that turns it into an answer, an ack, a nak or a dead letter.
+
+    Refusal
+    ├── Rejected      the rules say no; the caller is told, nobody is paged
+    │   └── NotFound  what is asked about does not exist
+    ├── Malformed     the message breaks its contract; the sender is wrong
+    └── Retryable     expected trouble; the same message may succeed later
+
+Anything else is a bug: loud, retried a few times, then a dead letter.
+"""
+
+import logging
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+import nats.errors
+import nats.js.errors
+import psycopg
+import psycopg_pool
+from pydantic import ValidationError
+
+
+class Refusal(Exception):  # noqa: N818 a refusal is not an error of ours
+    """The request cannot be met."""
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[int] = 400
+
+    def __init__(self, detail: str | None = None, **members: object) -> None:
+        self.detail = detail or (self.__class__.__doc__ or "").strip().splitlines()[0]
+        self.members = members
+        super().__init__(self.detail)
+
+    @property
+    def wire_code(self) -> str:
+        """Return the stable code that travels."""
+        return self.code
+
+
+class Rejected(Refusal):
+    """The rules say no."""
+
+    code = "rejected"
+    status = 409
+
+
+class NotFound(Rejected):
+    """There is no such thing."""
+
+    code = "not_found"
+    status = 404
+
+
+class Malformed(Refusal):
+    """The message breaks its contract."""
+
+    code = "malformed"
+    status = 422
+
+
+class Retryable(Refusal):
+    """A part that is needed is down; try again."""
+
+    code = "unavailable"
+    status = 503
+
+
+class Delivery(Enum):
+    """What becomes of the message that caused an outcome."""
+
+    ACK = "ack"
+    RETRY = "retry"
+    DEAD_LETTER = "dead_letter"
+    RETRY_THEN_DEAD_LETTER = "retry_then_dead_letter"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One row of the table: what the bus does, what the asker hears, how loud the log is."""
+
+    delivery: Delivery
+    status: int
+    code: str
+    detail: str
+    log_level: int
+
+
+TROUBLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg_pool.PoolTimeout,
+    psycopg_pool.PoolClosed,
+    nats.errors.Error,
+    nats.js.errors.Error,
+    TimeoutError,
+    ConnectionError,
+)
+"""What the database and the bus raise when they are away, slow or busy."""
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """Return the table's row for `error`."""
+    if isinstance(error, Retryable) or (
+        isinstance(error, TROUBLE) and not isinstance(error, Refusal)
+    ):
+        detail = str(error) if isinstance(error, Refusal) else "A part is down; try again."
+        return Outcome(
+            delivery=Delivery.RETRY,
+            status=503,
+            code=Retryable.code,
+            detail=detail,
+            log_level=logging.WARNING,
+        )
+    if isinstance(error, Malformed):
+        return _refused(error, Delivery.DEAD_LETTER, logging.ERROR)
+    if isinstance(error, Refusal):
+        return _refused(error, Delivery.ACK, logging.INFO)
+    if isinstance(error, ValidationError):
+        return Outcome(
+            delivery=Delivery.DEAD_LETTER,
+            status=422,
+            code=Malformed.code,
+            detail=first_fault(error),
+            log_level=logging.ERROR,
+        )
+    return Outcome(
+        delivery=Delivery.RETRY_THEN_DEAD_LETTER,
+        status=500,
+        code="bug",
+        detail="Something is wrong on our side.",
+        log_level=logging.ERROR,
+    )
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return the first thing wrong with a message, for the one who sent it."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in fault["loc"]) or "message"
+    return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _refused(error: Refusal, delivery: Delivery, log_level: int) -> Outcome:
+    return Outcome(
+        delivery=delivery,
+        status=error.status,
+        code=error.wire_code,
+        detail=error.detail,
+        log_level=log_level,
+    )

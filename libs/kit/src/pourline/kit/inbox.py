@@ -1,0 +1,73 @@
+"""The inbox: which events a consumer has taken in, written in the transaction of their effect."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from pourline.kit.db import Database, UnitOfWork
+
+WAIT_STEP_S = 0.25
+
+
+class Arrival(NamedTuple):
+    """An event as it came: its id, who told it and its number there."""
+
+    msg_id: str
+    producer: str
+    seq: int
+
+
+class Inbox:
+    """One service's record of events taken in."""
+
+    def __init__(self, *, consumer: str) -> None:
+        self._consumer = consumer
+        self._changed = asyncio.Event()
+
+    async def unseen(self, unit: UnitOfWork, arrivals: Sequence[Arrival]) -> set[str]:
+        """Record `arrivals` and return the ids that were not there before."""
+        rows = await unit.all(
+            """
+            INSERT INTO inbox (consumer, msg_id, producer, seq)
+            SELECT %s, msg_id, producer, seq
+            FROM unnest(%s::uuid[], %s::text[], %s::bigint[]) AS arrival (msg_id, producer, seq)
+            ON CONFLICT DO NOTHING
+            RETURNING msg_id
+            """,
+            (
+                self._consumer,
+                [arrival.msg_id for arrival in arrivals],
+                [arrival.producer for arrival in arrivals],
+                [arrival.seq for arrival in arrivals],
+            ),
+        )
+        return {str(row["msg_id"]) for row in rows}
+
+    def committed(self) -> None:
+        """Wake whoever waits for an event: a batch is in."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def wait_for(self, database: Database, msg_ids: Sequence[UUID], wait_s: float) -> bool:
+        """Return whether every one of `msg_ids` is in, after waiting at most `wait_s`."""
+        deadline = asyncio.get_running_loop().time() + wait_s
+        while True:
+            changed = self._changed
+            if await self._has_all(database, msg_ids):
+                return True
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                return False
+            try:
+                await asyncio.wait_for(changed.wait(), min(left, WAIT_STEP_S))
+            except TimeoutError:
+                continue
+
+    async def _has_all(self, database: Database, msg_ids: Sequence[UUID]) -> bool:
+        async with database.transaction() as unit:
+            row = await unit.one(
+                "SELECT count(*) AS seen FROM inbox WHERE consumer = %s AND msg_id = ANY(%s)",
+                (self._consumer, list(msg_ids)),
+            )
+        return bool(row["seen"] == len(msg_ids))

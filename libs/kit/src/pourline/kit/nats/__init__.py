@@ -1,0 +1,21 @@
+"""The bus: connection, topology, batch consumers, request and reply."""
+
+from pourline.kit.nats.connection import apply_topology, connect
+from pourline.kit.nats.consumer import BatchConsumer, Message
+from pourline.kit.nats.events import EventConsumer, Handler
+from pourline.kit.nats.publisher import Publication, StoredPublisher
+from pourline.kit.nats.requests import Caller, Context, Responder
+
+__all__ = [
+    "BatchConsumer",
+    "Caller",
+    "Context",
+    "EventConsumer",
+    "Handler",
+    "Message",
+    "Publication",
+    "Responder",
+    "StoredPublisher",
+    "apply_topology",
+    "connect",
+]

@@ -1,0 +1,190 @@
+"""The batch consumer: pull what is there, handle it as one, acknowledge after the commit.
+
+The batch grows with the load by itself; a lone message waits for nothing. Trouble (database or
+bus away) keeps the batch and tries again; a message that cannot be handled is set aside as a
+dead letter and never blocks its neighbours.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.client import JetStreamContext
+
+from pourline.kit.errors import TROUBLE, Delivery, outcome_of
+
+FETCH_WAIT_S = 1.0
+BATCH_DEFAULT = 500
+BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
+"""Waits between tries while a part is down; the last one repeats."""
+TRIES_MAX = 5
+"""A message that fails like a bug is tried this often before it is set aside."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A message as the bus delivered it; `received_at` is when the broker took it."""
+
+    subject: str
+    data: bytes
+    headers: dict[str, str]
+    received_at: datetime
+    sequence: int
+    deliveries: int
+
+    @property
+    def age_key(self) -> tuple[str, int]:
+        """Return what tells this message from every other of its consumer."""
+        return self.subject, self.sequence
+
+
+Handle = Callable[[Sequence[Message]], Awaitable[None]]
+SetAside = Callable[[Message, str, int], Awaitable[None]]
+
+
+def message_of(raw: Msg) -> Message:
+    """Return `raw` with what the bus knows of its delivery."""
+    metadata = raw.metadata
+    return Message(
+        subject=raw.subject,
+        data=raw.data,
+        headers=raw.headers or {},
+        received_at=metadata.timestamp.astimezone(UTC),
+        sequence=metadata.sequence.stream,
+        deliveries=metadata.num_delivered,
+    )
+
+
+class BatchConsumer:
+    """Feeds one durable pull consumer's messages to a handler, batch by batch."""
+
+    def __init__(
+        self,
+        *,
+        bus: Client,
+        stream: str,
+        durable: str,
+        handle: Handle,
+        set_aside: SetAside,
+        batch: int = BATCH_DEFAULT,
+    ) -> None:
+        self._jetstream: JetStreamContext = bus.jetstream()
+        self._stream = stream
+        self._durable = durable
+        self._handle = handle
+        self._set_aside = set_aside
+        self._batch = batch
+        self.turned_at = 0.0
+
+    async def run(self) -> NoReturn:
+        """Consume for ever; a bus that is away or wiped is waited for."""
+        while True:
+            try:
+                await self._consume()
+            except TROUBLE as error:
+                log.warning(
+                    "consumer_interrupted", extra={"durable": self._durable, "error": repr(error)}
+                )
+                await asyncio.sleep(random.uniform(0.1, 0.5))  # noqa: S311 jitter, no secret
+
+    async def _consume(self) -> NoReturn:
+        subscription = await self._jetstream.pull_subscribe_bind(
+            durable=self._durable, stream=self._stream
+        )
+        try:
+            while True:
+                self.turned_at = asyncio.get_running_loop().time()
+                try:
+                    raw = await subscription.fetch(self._batch, timeout=FETCH_WAIT_S)
+                except TimeoutError:
+                    continue
+                await self._take(raw)
+        finally:
+            await subscription.unsubscribe()
+
+    async def _take(self, raw: list[Msg]) -> None:
+        messages = [message_of(message) for message in raw]
+        settled = asyncio.Event()
+        extending = asyncio.create_task(self._keep(raw, settled))
+        try:
+            await self._settle(messages)
+        finally:
+            settled.set()
+            await extending
+        for message in raw:
+            await message.ack()
+
+    async def _keep(self, raw: list[Msg], settled: asyncio.Event) -> None:
+        """Tell the bus, while the batch takes long, that it is still worked on."""
+        while True:
+            try:
+                await asyncio.wait_for(settled.wait(), 2.0)
+            except TimeoutError:
+                for message in raw:
+                    await message.in_progress()
+            else:
+                return
+
+    async def _settle(self, messages: Sequence[Message]) -> None:
+        """Handle `messages` together; if they fail for good, one by one."""
+        try:
+            await self._through_trouble(messages)
+        except Exception as error:  # noqa: BLE001 the table decides what a failure means
+            if len(messages) > 1:
+                for message in messages:
+                    await self._settle([message])
+                return
+            await self._settle_one(messages[0], error)
+
+    async def _settle_one(self, message: Message, error: Exception) -> None:
+        outcome = outcome_of(error)
+        tries = 1
+        while outcome.delivery is Delivery.RETRY_THEN_DEAD_LETTER and tries < TRIES_MAX:
+            log.error("message_failed", exc_info=error, extra={"subject": message.subject})
+            await asyncio.sleep(BACKOFF_S[min(tries, len(BACKOFF_S)) - 1])
+            tries += 1
+            try:
+                await self._through_trouble([message])
+            except Exception as again:  # noqa: BLE001 the table decides what a failure means
+                error = again
+                outcome = outcome_of(error)
+            else:
+                return
+        if outcome.delivery is Delivery.ACK:
+            log.info("message_refused", extra={"subject": message.subject, "code": outcome.code})
+            return
+        log.log(
+            outcome.log_level,
+            "message_dead_lettered",
+            extra={"subject": message.subject, "reason": outcome.detail},
+        )
+        reason = f"{outcome.code}: {outcome.detail}"
+        if outcome.delivery is Delivery.RETRY_THEN_DEAD_LETTER:
+            reason = f"{outcome.code}: {error!r}"
+        await self._set_aside(message, reason, tries)
+
+    async def _through_trouble(self, messages: Sequence[Message]) -> None:
+        """Handle `messages`, again and again while a part is down."""
+        tries = 0
+        while True:
+            try:
+                await self._handle(messages)
+            except Exception as error:
+                if outcome_of(error).delivery is not Delivery.RETRY:
+                    raise
+                log.warning(
+                    "batch_waits", extra={"durable": self._durable, "error": repr(error)[:200]}
+                )
+                await asyncio.sleep(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
+                tries += 1
+                self.turned_at = asyncio.get_running_loop().time()
+            else:
+                return

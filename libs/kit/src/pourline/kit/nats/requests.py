@@ -1,0 +1,305 @@
+"""Request and reply: commands and queries to the owner of the data, answers or problems back.
+
+A command runs in one transaction together with its idempotency record; a refusal travels as a
+problem with its stable code. Metadata (who asks, idempotency key, trace) stands in headers.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+import orjson
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as BusTimeoutError
+from pydantic import BaseModel, ValidationError
+
+from pourline.contracts.base import Command, Query
+from pourline.contracts.base import Message as Contract
+from pourline.contracts.problems import Problem
+from pourline.kit import telemetry
+from pourline.kit.db import Database, UnitOfWork
+from pourline.kit.errors import (
+    Malformed,
+    NotFound,
+    Rejected,
+    Retryable,
+    first_fault,
+    outcome_of,
+)
+from pourline.kit.inbox import Inbox
+
+REQUEST_WAIT_S = 5.0
+SEEN_WAIT_S = 2.0
+IN_FLIGHT_MAX = 64
+"""Requests a service works on at once; more wait in the bus client's bounded queue."""
+
+Ask = TypeVar("Ask", bound=Command)
+Answer = TypeVar("Answer", bound=Contract)
+log = logging.getLogger(__name__)
+
+
+class IdempotencyKeyReused(Rejected):
+    """The same Idempotency-Key came with another body."""
+
+    code = "idempotency_key_reused"
+    status = 422
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Who asks, and under which key."""
+
+    actor: str
+    level: int = 0
+    idempotency_key: str | None = None
+    malformed: str | None = None
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Route:
+    model: type[Command]
+    handle: Callable[..., Awaitable[BaseModel]]
+    exists: Callable[[dict[str, Any], UnitOfWork], Awaitable[bool]] | None
+    own_transaction: bool
+
+
+class Responder:
+    """Answers the commands and queries that one service owns."""
+
+    def __init__(self, *, bus: Client, service: str, database: Database, inbox: Inbox) -> None:
+        self._bus = bus
+        self._service = service
+        self._database = database
+        self._inbox = inbox
+        self._routes: dict[str, _Route] = {}
+        self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.after_write: Callable[[str], Awaitable[None]] | None = None
+
+    def on(
+        self,
+        model: type[Ask],
+        handle: Callable[[Ask, UnitOfWork, Context], Awaitable[BaseModel]],
+        *,
+        exists: Callable[[dict[str, Any], UnitOfWork], Awaitable[bool]] | None = None,
+    ) -> None:
+        """Answer `model` with `handle`, inside one transaction.
+
+        `exists` says, for a malformed message only, whether what it is about is there: what is
+        unknown is told before what is malformed.
+        """
+        self._add(model, handle, exists=exists, own_transaction=False)
+
+    def on_free(
+        self, model: type[Ask], handle: Callable[[Ask, Context], Awaitable[BaseModel]]
+    ) -> None:
+        """Answer `model` with a handler that opens its own transactions, if any."""
+        self._add(model, handle, exists=None, own_transaction=True)
+
+    def _add(
+        self,
+        model: type[Command],
+        handle: Callable[..., Awaitable[BaseModel]],
+        *,
+        exists: Callable[[dict[str, Any], UnitOfWork], Awaitable[bool]] | None,
+        own_transaction: bool,
+    ) -> None:
+        self._routes[model.subject()] = _Route(
+            model=model, handle=handle, exists=exists, own_transaction=own_transaction
+        )
+
+    async def start(self) -> None:
+        """Subscribe to every subject; instances of a service share the work."""
+        for subject in (*self._routes, f"qry.{self._service}.kit.seen"):
+            await self._bus.subscribe(subject, queue=self._service, cb=self._receive)
+
+    async def _receive(self, request: Msg) -> None:
+        await self._slots.acquire()
+        task = asyncio.create_task(self._answer(request))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._slots.release()
+
+    async def _answer(self, request: Msg) -> None:
+        headers = request.headers or {}
+        with telemetry.span(f"{request.subject} answer", parent=headers.get("traceparent")):
+            try:
+                body, told = await self._run(request)
+                if self.after_write and request.subject.startswith("cmd."):
+                    await self.after_write(request.subject)
+                reply = {"Pourline-Status": "200"}
+                if told:
+                    reply["Pourline-Events"] = ",".join(str(event_id) for event_id in told)
+            except Exception as error:  # noqa: BLE001 the table decides what a failure means
+                body, reply = _problem(error, request.subject)
+        if request.reply:
+            await self._bus.publish(request.reply, body, headers=reply)
+
+    async def _run(self, request: Msg) -> tuple[bytes, list[UUID]]:
+        if request.subject.endswith(".kit.seen"):
+            return await self._seen(request.data), []
+        route = self._routes[request.subject]
+        context = _context(request.headers or {})
+        command, fault = _parse(route.model, request.data, context)
+        if route.own_transaction:
+            if command is None:
+                raise Malformed(fault)
+            return _wire(await route.handle(command, context)), []
+        async with self._database.transaction() as unit:
+            if command is None:
+                if route.exists and not await route.exists(_raw(request.data), unit):
+                    raise NotFound
+                raise Malformed(fault)
+            body = await self._once(route, command, unit, context, request.data)
+            return body, [announced.id for announced in unit.announcements]
+
+    async def _once(
+        self,
+        route: _Route,
+        command: Command,
+        unit: UnitOfWork,
+        context: Context,
+        raw: bytes,
+    ) -> bytes:
+        """Run a command under its idempotency key: the first answer is the answer."""
+        key = None if isinstance(command, Query) else context.idempotency_key
+        if key is None:
+            return _wire(await route.handle(command, unit, context))
+        digest = hashlib.sha256(_canonical(raw)).digest()
+        await unit.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", (key,))
+        stored = await unit.maybe(
+            "SELECT subject, digest, answer FROM idempotency WHERE key = %s", (key,)
+        )
+        if stored:
+            if (stored["subject"], bytes(stored["digest"])) != (command.subject(), digest):
+                raise IdempotencyKeyReused
+            return bytes(stored["answer"])
+        body = _wire(await route.handle(command, unit, context))
+        await unit.execute(
+            "INSERT INTO idempotency (key, subject, digest, answer) VALUES (%s, %s, %s, %s)",
+            (key, command.subject(), digest, body),
+        )
+        return body
+
+    async def _seen(self, raw: bytes) -> bytes:
+        ids = [UUID(text) for text in orjson.loads(raw)["ids"]]
+        seen = await self._inbox.wait_for(self._database, ids, SEEN_WAIT_S)
+        return orjson.dumps({"seen": seen})
+
+
+class Caller:
+    """Asks other services."""
+
+    def __init__(self, *, bus: Client, wait_s: float = REQUEST_WAIT_S) -> None:
+        self._bus = bus
+        self._wait_s = wait_s
+
+    async def ask(self, command: Command, answer: type[Answer], *, actor: str = "system") -> Answer:
+        """Ask the owner and return its answer.
+
+        Raises `Retryable` when nobody answers in time, `Refused` when the owner says no.
+        """
+        status, body, _ = await self.send(
+            command.subject(), command.wire(), headers={"Pourline-Actor": actor}
+        )
+        if status != 200:
+            raise Refused(Problem.model_validate_json(body))
+        return answer.model_validate_json(body)
+
+    async def send(
+        self, subject: str, body: bytes, *, headers: dict[str, str]
+    ) -> tuple[int, bytes, dict[str, str]]:
+        """Send raw JSON and return status, raw answer and headers."""
+        parent = telemetry.traceparent()
+        if parent:
+            headers = headers | {"traceparent": parent}
+        try:
+            reply = await self._bus.request(subject, body, timeout=self._wait_s, headers=headers)
+        except (BusTimeoutError, NoRespondersError, TimeoutError) as error:
+            owner = subject.split(".")[1]
+            raise Retryable(f"{owner} is not answering.", part=owner) from error
+        found = reply.headers or {}
+        return int(found.get("Pourline-Status", "500")), reply.data, found
+
+
+class Refused(Rejected):
+    """The owner of the data said no."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail, **(problem.model_extra or {}))
+        self.problem = problem
+
+    @property
+    def wire_code(self) -> str:
+        """Return the owner's code."""
+        return self.problem.code
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Return `error` as the problem that a caller sees."""
+    if isinstance(error, Refused):
+        return error.problem
+    outcome = outcome_of(error)
+    members = getattr(error, "members", {})
+    return Problem(
+        title=outcome.code.replace("_", " "),
+        status=outcome.status,
+        code=outcome.code,
+        detail=outcome.detail,
+        **members,
+    )
+
+
+def _problem(error: Exception, subject: str) -> tuple[bytes, dict[str, str]]:
+    problem = problem_of(error)
+    level = outcome_of(error).log_level
+    log.log(
+        level,
+        "request_refused",
+        exc_info=error if problem.status == 500 else None,
+        extra={"subject": subject, "code": problem.code, "detail": problem.detail},
+    )
+    return problem.wire(), {"Pourline-Status": str(problem.status)}
+
+
+def _context(headers: dict[str, str]) -> Context:
+    return Context(
+        actor=headers.get("Pourline-Actor", "system"),
+        level=int(headers.get("Pourline-Level", "0")),
+        idempotency_key=headers.get("Idempotency-Key"),
+        malformed=headers.get("Pourline-Malformed"),
+    )
+
+
+def _parse(model: type[Command], raw: bytes, context: Context) -> tuple[Command | None, str]:
+    if context.malformed:
+        return None, context.malformed
+    try:
+        return model.model_validate_json(raw or b"{}"), ""
+    except ValidationError as error:
+        return None, first_fault(error)
+
+
+def _raw(data: bytes) -> dict[str, Any]:
+    parsed = orjson.loads(data or b"{}")
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _canonical(data: bytes) -> bytes:
+    return orjson.dumps(orjson.loads(data or b"{}"), option=orjson.OPT_SORT_KEYS)
+
+
+def _wire(answer: BaseModel) -> bytes:
+    if isinstance(answer, Contract):
+        return answer.wire()
+    return answer.model_dump_json().encode()

@@ -1,0 +1,71 @@
+"""Running a service: its loops side by side until a signal, or until one of them breaks."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from pourline.kit import telemetry
+from pourline.kit.settings import ServiceSettings
+
+STOP_WAIT_S = 3.0
+"""A stopping service finishes what it has in hand, but no longer than this."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class Service:
+    """A built service: loops that run for ever, and what to close after them."""
+
+    loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)
+    closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+
+def run_service(
+    settings: ServiceSettings, build: Callable[[], Coroutine[Any, Any, Service]]
+) -> int:
+    """Build and run a service until SIGTERM or SIGINT; return the exit code.
+
+    A loop that ends or raises ends the process with 1: the supervisor starts a clean one.
+    """
+    telemetry.set_up_logs(service=settings.service, level=settings.log_level)
+    telemetry.set_up_traces(service=settings.service, endpoint=settings.otel_exporter_otlp_endpoint)
+    return asyncio.run(_run(settings.service, build))
+
+
+async def _run(name: str, build: Callable[[], Coroutine[Any, Any, Service]]) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    building = asyncio.create_task(build(), name="build")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait({building, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not building.done():
+        building.cancel()
+        return 0
+    service = building.result()
+    tasks = {
+        asyncio.create_task(start(), name=loop_name) for loop_name, start in service.loops.items()
+    }
+    log.info("service_started", extra={"loops": sorted(service.loops)})
+    done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    broken = [task for task in done if task is not stopping]
+    for task in broken:
+        log.critical("loop_ended", exc_info=task.exception(), extra={"loop": task.get_name()})
+    await _close(service, tasks)
+    log.info("service_stopped", extra={"service_name": name})
+    return 1 if broken else 0
+
+
+async def _close(service: Service, tasks: set[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for close in reversed(service.closers):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(close(), STOP_WAIT_S)

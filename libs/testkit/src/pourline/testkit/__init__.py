@@ -1,0 +1,1 @@
+"""Fakes, template databases and embedded servers for tests."""

@@ -1,0 +1,1 @@
+"""Guests, cards, visits, locks, devices, staff, tap state, audit."""

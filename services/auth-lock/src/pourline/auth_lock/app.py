@@ -1,0 +1,81 @@
+"""auth-lock's composition root."""
+
+from functools import partial
+
+from pourline.auth_lock import api, consumers, jobs
+from pourline.auth_lock.devices import AuthCallout, AuthorizeEdge, Directory, StatusEdge
+from pourline.auth_lock.handlers.authorize import Authorize, repair_unanswered
+from pourline.auth_lock.handlers.devices import StaffAccounts
+from pourline.auth_lock.handlers.visits import ReadVisits
+from pourline.auth_lock.settings import Settings
+from pourline.kit.clock import Clock
+from pourline.kit.dead_letters import DeadLetters
+from pourline.kit.mqtt import MqttLink
+from pourline.kit.nats import connect
+from pourline.kit.plumbing import Plumbing
+from pourline.kit.run import Service
+
+STATUS = "auth-lock--status"
+
+
+async def build(*, settings: Settings, clock: Clock) -> Service:
+    """Connect auth-lock's parts and return it ready to run."""
+    plumbing = await Plumbing.connect(settings=settings, clock=clock)
+    directory = Directory(database=plumbing.database)
+    await directory.load()
+    await _answer_broker(plumbing, settings, directory)
+    teller = _tell_states(plumbing, settings)
+    authorize = Authorize(database=plumbing.database, caller=plumbing.caller, clock=clock)
+    await AuthorizeEdge(bus=plumbing.bus, authorize=authorize).start()
+    status = StatusEdge(
+        database=plumbing.database,
+        set_aside=DeadLetters(database=plumbing.database, consumer=STATUS),
+    )
+    plumbing.consume(stream="STATUS", durable=STATUS, handle=status)
+    plumbing.consume_events(consumers.handlers(), after_commit=teller.wake)
+    repair = partial(repair_unanswered, database=plumbing.database, clock=clock)
+    plumbing.service.loops["repair"] = partial(jobs.every, jobs.REPAIR_EVERY_S, repair)
+    plumbing.responder.after_write = partial(_after_write, directory, teller)
+    api.answer(
+        plumbing.responder,
+        staff=StaffAccounts(token_key=settings.token_key),
+        reads=ReadVisits(database=plumbing.database, caller=plumbing.caller),
+    )
+    return await plumbing.finish()
+
+
+async def _after_write(directory: Directory, teller: jobs.StateTeller, subject: str) -> None:
+    """Bring what is kept in memory up to date before a command is answered."""
+    if ".tap.create" in subject or ".spout." in subject:
+        await directory.load()
+    teller.wake()
+
+
+def _tell_states(plumbing: Plumbing, settings: Settings) -> jobs.StateTeller:
+    link = MqttLink(
+        url=settings.mqtt_url,
+        client_id="service-auth-lock",
+        on_connect=teller.tell_all_again,
+    )
+    teller = jobs.StateTeller(database=plumbing.database, publisher=link)
+    plumbing.service.loops |= {"mqtt": link.run, "states": teller.run}
+    return teller
+
+
+async def _answer_broker(plumbing: Plumbing, settings: Settings, directory: Directory) -> None:
+    """Answer the broker's callout and keep revoked devices out, where the broker asks us."""
+    plumbing.service.loops["directory"] = partial(jobs.every, jobs.SWEEP_EVERY_S, directory.load)
+    if settings.auth_callout_seed:
+        callout = AuthCallout(
+            bus=plumbing.bus,
+            directory=directory,
+            seed=settings.auth_callout_seed,
+            token_key=settings.token_key,
+            clock=plumbing.clock,
+        )
+        await callout.start()
+    if settings.system_nats_url:
+        system = await connect(url=settings.system_nats_url, name="auth-lock-system")
+        plumbing.service.closers.append(system.close)
+        sweep = jobs.RevokedSweep(system=system, directory=directory)
+        plumbing.service.loops["sweep"] = partial(jobs.every, jobs.SWEEP_EVERY_S, sweep)

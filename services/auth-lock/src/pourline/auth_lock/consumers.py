@@ -1,0 +1,28 @@
+"""auth-lock's NATS edge: which event goes to which handler."""
+
+from collections.abc import Mapping
+
+from pourline.auth_lock.handlers import locks, taps
+from pourline.contracts.base import Event
+from pourline.contracts.cellar import (
+    BeverageCreated,
+    KegConnected,
+    KegDisconnected,
+    KegLevelChanged,
+)
+from pourline.contracts.money import PourAccepted, PourHeld, PourMismatched, PriceChanged
+from pourline.kit.nats import Handler
+
+
+def handlers() -> Mapping[type[Event], Handler]:
+    """Return the handler of every event that auth-lock reads."""
+    return {
+        PourAccepted: locks.open_locks_of_pours,
+        PourHeld: locks.open_locks_of_pours,
+        PourMismatched: locks.open_locks_of_pours,
+        PriceChanged: taps.know_prices,
+        BeverageCreated: taps.know_beverages,
+        KegConnected: taps.know_connected_kegs,
+        KegDisconnected: taps.know_disconnected_kegs,
+        KegLevelChanged: taps.know_keg_levels,
+    }

@@ -1,0 +1,58 @@
+"""Every device that may connect, in memory: the broker is answered while Postgres is down."""
+
+import hashlib
+import hmac
+import logging
+from dataclasses import dataclass
+
+from pourline.auth_lock.store import devices
+from pourline.kit.db import Database
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credential:
+    """A device and the SHA-256 of each secret it may use."""
+
+    kind: str
+    device_id: str
+    location: str
+    secret_hashes: tuple[bytes, ...]
+
+    def opens_with(self, password: str) -> bool:
+        """Return whether `password` is one of the secrets, in constant time."""
+        given = hashlib.sha256(password.encode()).digest()
+        return any(hmac.compare_digest(given, known) for known in self.secret_hashes)
+
+
+class Directory:
+    """The device table, copied whenever it changes."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+        self._by_username: dict[str, Credential] = {}
+
+    async def load(self) -> None:
+        """Copy the table; raises what the database raises when it is away."""
+        async with self._database.transaction() as unit:
+            rows = await devices.list_credentials(unit)
+        self._by_username = {
+            f"{row['kind']}-{row['id']}": Credential(
+                kind=row["kind"],
+                device_id=row["id"],
+                location=row["location"],
+                secret_hashes=tuple(
+                    bytes(row[name]) for name in ("secret", "previous") if row[name]
+                ),
+            )
+            for row in rows
+        }
+
+    def find(self, username: str) -> Credential | None:
+        """Return the device that connects as `username`."""
+        return self._by_username.get(username)
+
+    def is_known(self, username: str) -> bool:
+        """Return whether a device may be connected as `username`."""
+        return username in self._by_username

@@ -1,0 +1,1 @@
+"""auth-lock's use cases, a module per noun."""

@@ -1,0 +1,396 @@
+"""A card on a tap: decide, take the lock, have the money held, answer.
+
+The lock is taken in one commit and the answer kept in another; the hold is asked for between
+them, outside any transaction. No hold, no lock. What a crash leaves between the two is repaired
+by `repair_unanswered`.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from pourline.auth_lock import domain
+from pourline.auth_lock.domain import (
+    AskedTap,
+    AskingVisit,
+    Denied,
+    Deny,
+    Eligible,
+    GrantId,
+    GuestId,
+    LockHeld,
+    TapState,
+    VisitId,
+)
+from pourline.auth_lock.handlers.locks import release, release_settled
+from pourline.auth_lock.store import audit, devices, locks, taps
+from pourline.contracts.cards import UnreadableCardError, canonical_uid
+from pourline.contracts.device import AuthorizeRequest, AuthorizeResult, Decision
+from pourline.contracts.guests import AccessDenied, LockTaken
+from pourline.contracts.money import Hold, PlaceHold
+from pourline.kit.clock import Clock
+from pourline.kit.db import Database, Row, UnitOfWork
+from pourline.kit.errors import TROUBLE, Rejected, Retryable
+from pourline.kit.ids import new_id
+from pourline.kit.nats import Caller
+
+UNANSWERED_AFTER = timedelta(seconds=10)
+"""A grant that still waits for its hold after this was left by a crash: no device waits so long."""
+REPAIRS_A_ROUND = 100
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A request as it arrived."""
+
+    tap_id: str
+    location: str
+    request: AuthorizeRequest
+    received_at: datetime
+
+
+class Authorize:
+    """Answers cards."""
+
+    def __init__(self, *, database: Database, caller: Caller, clock: Clock) -> None:
+        self._database = database
+        self._caller = caller
+        self._clock = clock
+
+    async def __call__(self, asked: Asked) -> AuthorizeResult:
+        """Return the answer for the guest; trouble is answered `unavailable`, never raised."""
+        request = asked.request
+        if domain.is_stale(
+            received_at=asked.received_at, age_ms=request.age_ms, now=self._clock.now()
+        ):
+            return denial(request.request_id, UNAVAILABLE)
+        try:
+            return await self._answer(asked)
+        except (Retryable, *TROUBLE) as error:
+            log.warning("authorize_unavailable", extra={"error": repr(error)})
+            return denial(request.request_id, UNAVAILABLE)
+
+    async def _answer(self, asked: Asked) -> AuthorizeResult:
+        try:
+            card_uid = canonical_uid(asked.request.card_uid)
+        except UnreadableCardError as error:
+            return await self._deny(asked, Denied(reason=Deny.UNREADABLE_CARD, message=str(error)))
+        stored, verdict = await self._begin(asked, card_uid)
+        if await self._conflict_is_over(verdict):
+            stored, verdict = await self._begin(asked, card_uid)
+        if stored is not None:
+            return stored
+        if isinstance(verdict, Denied):
+            return await self._deny(asked, verdict)
+        return await self._with_hold(asked, card_uid, verdict)
+
+    async def _conflict_is_over(self, verdict: "Denied | _Begun") -> bool:
+        """Open the lock in the way if its pour is in the books already; return whether it was."""
+        if not isinstance(verdict, Denied) or verdict.conflict is None:
+            return False
+        return await release_settled(self._database, self._caller, verdict.conflict.grant_id)
+
+    async def _begin(
+        self, asked: Asked, card_uid: str
+    ) -> "tuple[AuthorizeResult | None, Denied | _Begun]":
+        """Answer a repeat from the store, deny, or take the lock: one transaction."""
+        async with self._database.transaction() as unit:
+            # The lock needs no flush of its own: nobody is answered before the next commit, and
+            # that one flushes this one too.
+            await unit.execute("SET LOCAL synchronous_commit = off")
+            stored = await locks.find_answer(
+                unit, tap_id=asked.tap_id, request_id=asked.request.request_id
+            )
+            if stored and stored["state"] != "pending":
+                return _repeat(stored, asked.request.request_id, unit.clock.now()), UNAVAILABLE
+            row = await locks.find_asked(
+                unit,
+                tap_id=asked.tap_id,
+                location=asked.location,
+                card_uid=card_uid,
+                at=unit.clock.now(),
+            )
+            if row is None:
+                return None, Denied(reason=Deny.BAD_REQUEST, message="There is no such tap.")
+            verdict = domain.decide(
+                tap=_tap(row), visit=_visit(row), card_was_seen=row["card_was_seen"]
+            )
+            if isinstance(verdict, Denied):
+                return None, verdict
+            return None, await _lock(unit, asked, verdict, stored)
+
+    async def _with_hold(self, asked: Asked, card_uid: str, begun: "_Begun") -> AuthorizeResult:
+        """Have the money held and keep the answer; without a hold the lock is given back."""
+        try:
+            hold = await self._caller.ask(_order(asked, card_uid, begun), Hold)
+        except Rejected as refused:
+            await self._give_back(begun, why="hold_refused")
+            reason = Deny.INSUFFICIENT_BALANCE
+            if refused.wire_code != reason.value:
+                return denial(asked.request.request_id, UNAVAILABLE)
+            return await self._deny(asked, Denied(reason=reason, message=refused.detail))
+        except Retryable:
+            await self._give_back(begun, why="hold_unanswered")
+            await self._forget(asked)
+            raise
+        return await self._allow(asked, begun, hold)
+
+    async def _allow(self, asked: Asked, begun: "_Begun", hold: Hold) -> AuthorizeResult:
+        visit, tap = begun.eligible.visit, begun.eligible.tap
+        async with self._database.transaction() as unit:
+            if begun.eligible.renews and not await locks.renew_lock(
+                unit,
+                visit_id=visit.visit_id,
+                tap_id=tap.tap_id,
+                old=begun.eligible.renews,
+                new=begun.grant_id,
+            ):
+                raise Retryable("The lock opened while its grant was renewed.")
+            standing = await locks.lock_of_grant(unit, begun.grant_id)
+            if standing is None:
+                raise Retryable("The lock was opened by staff meanwhile.")
+            expires_at = unit.clock.now() + domain.GRANT_OPENS_WITHIN
+            answer = AuthorizeResult(
+                request_id=asked.request.request_id,
+                decision=Decision.ALLOW,
+                reason="allowed",
+                message=f"Welcome, {visit.guest_name}.",
+                grant_id=str(begun.grant_id),
+                visit_id=str(visit.visit_id),
+                guest_name=visit.guest_name,
+                balance=hold.balance,
+                currency=str(begun.config["currency"]),
+                price_per_litre=begun.eligible.price_per_litre,
+                max_volume_ml=hold.max_volume_ml,
+                max_duration_s=domain.POUR_S_MAX,
+                expires_at=expires_at,
+            )
+            await locks.save_allowed(
+                unit, grant_id=begun.grant_id, answer=answer.wire(), expires_at=expires_at
+            )
+            await _record_allowed(unit, begun, standing["lock_set_at"])
+        return answer
+
+    async def _give_back(self, begun: "_Begun", *, why: str) -> None:
+        """Open the lock that this request took; one that it only renews stands."""
+        async with self._database.transaction() as unit:
+            await release(unit, [begun.grant_id], why=why)
+
+    async def _forget(self, asked: Asked) -> None:
+        async with self._database.transaction() as unit:
+            await locks.forget_request(
+                unit, tap_id=asked.tap_id, request_id=asked.request.request_id
+            )
+
+    async def _deny(self, asked: Asked, verdict: Denied) -> AuthorizeResult:
+        """Keep the denial, so that a repeat hears it again, and put it on record."""
+        answer = denial(asked.request.request_id, verdict)
+        async with self._database.transaction() as unit:
+            now = unit.clock.now()
+            await locks.save_denied(
+                unit,
+                tap_id=asked.tap_id,
+                request_id=asked.request.request_id,
+                answer=answer.wire(),
+                expires_at=now + domain.DENIAL_REPEATS_FOR,
+            )
+            await audit.record(
+                unit,
+                actor=f"tap-{asked.tap_id}",
+                action="access_denied",
+                subject=f"tap:{asked.tap_id}",
+                reason=verdict.reason.value,
+                after={"card_uid": asked.request.card_uid, "message": verdict.message},
+            )
+            unit.announce(
+                AccessDenied(
+                    tap_id=asked.tap_id,
+                    location=asked.location,
+                    request_id=asked.request.request_id,
+                    card_uid=asked.request.card_uid,
+                    reason=verdict.reason.value,
+                    message=verdict.message,
+                    denied_at=now,
+                ),
+                aggregate=f"tap:{asked.tap_id}",
+            )
+        return answer
+
+
+UNAVAILABLE = Denied(reason=Deny.UNAVAILABLE, message="Please try again in a moment.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Begun:
+    """A request whose lock is taken and whose money is not held yet."""
+
+    grant_id: GrantId
+    eligible: Eligible
+    config: dict[str, object]
+
+
+def _order(asked: Asked, card_uid: str, begun: _Begun) -> PlaceHold:
+    tap, visit = begun.eligible.tap, begun.eligible.visit
+    return PlaceHold(
+        grant_id=str(begun.grant_id),
+        request_id=asked.request.request_id,
+        visit_id=str(visit.visit_id),
+        guest_id=str(visit.guest_id),
+        tap_id=tap.tap_id,
+        location=tap.location,
+        card_uid=card_uid,
+        beverage_id=str(tap.beverage_id),
+        keg_id=str(tap.keg_id),
+        price_per_litre=begun.eligible.price_per_litre,
+        keg_limit_ml=begun.eligible.keg_limit_ml,
+        min_pour_ml=Decimal(str(begun.config["min_pour_ml"])),
+    )
+
+
+def denial(request_id: str, verdict: Denied) -> AuthorizeResult:
+    """Return a denial as the tap hears it."""
+    return AuthorizeResult(
+        request_id=request_id,
+        decision=Decision.DENY,
+        reason=verdict.reason.value,
+        message=verdict.message,
+    )
+
+
+async def _lock(
+    unit: UnitOfWork, asked: Asked, eligible: Eligible, stored: Row | None
+) -> Denied | _Begun:
+    """Take the lock, or go on with the one this request took before a crash."""
+    config = {key: rule.default for key, rule in domain.CONFIG.items()}
+    config |= await devices.list_config(unit)
+    if stored:
+        grant_id = GrantId(stored["grant_id"])
+        return _Begun(grant_id=grant_id, eligible=_own(eligible, stored), config=config)
+    begun = _Begun(grant_id=GrantId(new_id()), eligible=eligible, config=config)
+    started = await locks.begin_grant(
+        unit,
+        tap_id=asked.tap_id,
+        request_id=asked.request.request_id,
+        grant_id=begun.grant_id,
+        visit_id=eligible.visit.visit_id,
+        renews=eligible.renews,
+    )
+    if not started:
+        raise Retryable("This request is being answered at this moment.")
+    if eligible.renews is None and not await locks.take_lock(
+        unit,
+        visit_id=eligible.visit.visit_id,
+        tap_id=eligible.tap.tap_id,
+        grant_id=begun.grant_id,
+    ):
+        raise Retryable("Another request took the lock at this moment.")
+    return begun
+
+
+def _own(eligible: Eligible, stored: Row) -> Eligible:
+    """Return `eligible` without renewing: the standing lock is this request's own."""
+    if eligible.renews != stored["grant_id"]:
+        return eligible
+    return Eligible(
+        visit=eligible.visit,
+        tap=eligible.tap,
+        price_per_litre=eligible.price_per_litre,
+        keg_limit_ml=eligible.keg_limit_ml,
+        renews=None,
+    )
+
+
+def _repeat(stored: Row, request_id: str, now: datetime) -> AuthorizeResult:
+    """Return the stored answer while it holds; later the request is a bad one."""
+    fresh = stored["expires_at"] > now
+    if fresh and (stored["lock_stands"] or stored["state"] == "denied"):
+        return AuthorizeResult.model_validate_json(locks.answer_bytes(stored))
+    message = "This request was answered before. Please put the card on again."
+    return denial(request_id, Denied(reason=Deny.BAD_REQUEST, message=message))
+
+
+async def _record_allowed(unit: UnitOfWork, begun: _Begun, lock_set_at: datetime) -> None:
+    visit, tap = begun.eligible.visit, begun.eligible.tap
+    await audit.record(
+        unit,
+        actor=f"tap-{tap.tap_id}",
+        action="access_allowed",
+        subject=f"visit:{visit.visit_id}",
+        after={"tap_id": tap.tap_id, "grant_id": str(begun.grant_id)},
+    )
+    unit.announce(
+        LockTaken(
+            visit_id=str(visit.visit_id),
+            guest_id=str(visit.guest_id),
+            guest_name=visit.guest_name,
+            tap_id=tap.tap_id,
+            location=tap.location,
+            grant_id=str(begun.grant_id),
+            lock_set_at=lock_set_at,
+        ),
+        aggregate=f"grant:{begun.grant_id}",
+    )
+    await taps.touch(unit, tap.tap_id)
+
+
+def _tap(row: Row) -> AskedTap:
+    return AskedTap(
+        tap_id=row["tap_id"],
+        name=row["tap_name"],
+        location=row["location"],
+        state=TapState(row["state"]),
+        beverage_id=row["beverage_id"],
+        keg_id=row["keg_id"],
+        remaining_ml=row["remaining_ml"],
+        price_per_litre=row["price_per_litre"],
+        lock=_held(row["tap_lock_visit"], row["tap_id"], row["tap_name"], row["tap_lock_grant"]),
+    )
+
+
+def _visit(row: Row) -> AskingVisit | None:
+    if row["visit_id"] is None:
+        return None
+    return AskingVisit(
+        visit_id=VisitId(row["visit_id"]),
+        guest_id=GuestId(row["guest_id"]),
+        guest_name=row["guest_name"],
+        age_verified=row["age_verified"],
+        lock=_held(
+            row["visit_id"],
+            row["visit_lock_tap"],
+            row["visit_lock_tap_name"],
+            row["visit_lock_grant"],
+        ),
+    )
+
+
+def _held(
+    visit_id: UUID | None, tap_id: str | None, tap_name: str | None, grant_id: UUID | None
+) -> LockHeld | None:
+    if visit_id is None or tap_id is None or grant_id is None:
+        return None
+    return LockHeld(
+        visit_id=VisitId(visit_id),
+        tap_id=tap_id,
+        tap_name=tap_name or tap_id,
+        grant_id=GrantId(grant_id),
+    )
+
+
+async def repair_unanswered(*, database: Database, clock: Clock) -> int:
+    """Give back locks whose hold was never answered, and return how many: a crash left them.
+
+    Announcing the release voids the hold, whether it came or comes later.
+    """
+    async with database.transaction() as unit:
+        rows = await locks.unanswered_grants(
+            unit, before=clock.now() - UNANSWERED_AFTER, limit=REPAIRS_A_ROUND
+        )
+        await release(unit, [row["grant_id"] for row in rows], why="hold_unanswered")
+        for row in rows:
+            await locks.forget_request(unit, tap_id=row["tap_id"], request_id=row["request_id"])
+    return len(rows)

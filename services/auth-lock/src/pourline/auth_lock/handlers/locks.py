@@ -1,0 +1,95 @@
+"""Opening locks: by a pour of their own grant, by staff, or because the money was not held."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from pourline.auth_lock.errors import VisitNotLocked, VisitUnknown
+from pourline.auth_lock.store import audit, guests, locks, taps
+from pourline.contracts.base import Envelope
+from pourline.contracts.guests import LockReleased
+from pourline.contracts.money import GetGrant, Grant, PourSettled
+from pourline.kit.db import Database, Row, UnitOfWork
+from pourline.kit.errors import TROUBLE, Retryable
+from pourline.kit.nats import Caller
+
+SETTLED = frozenset({"captured", "held", "voided"})
+
+
+async def release(
+    unit: UnitOfWork,
+    grant_ids: Sequence[UUID],
+    *,
+    why: str,
+    reason: str | None = None,
+    actor: str = "system",
+) -> list[Row]:
+    """Open the standing locks of grants, on record and announced, and return them."""
+    rows = await locks.release_locks(unit, grant_ids, why=why, reason=reason)
+    for row in rows:
+        await audit.record(
+            unit,
+            actor=actor,
+            action="lock_released",
+            subject=f"visit:{row['visit_id']}",
+            reason=reason or why,
+            after={"tap_id": row["tap_id"], "grant_id": str(row["grant_id"])},
+        )
+        unit.announce(
+            LockReleased(
+                visit_id=str(row["visit_id"]),
+                tap_id=row["tap_id"],
+                location=row["location"],
+                grant_id=str(row["grant_id"]),
+                why=why,
+                reason=reason,
+                released_at=row["released_at"],
+            ),
+            aggregate=f"grant:{row['grant_id']}",
+            version=2,
+        )
+    if rows:
+        await announce_states(unit, [row["tap_id"] for row in rows])
+    return rows
+
+
+async def open_locks_of_pours(events: Sequence[Envelope[PourSettled]], unit: UnitOfWork) -> None:
+    """Open the locks whose own grant's pour is in the books."""
+    grants = [UUID(one.data.settles_grant_id) for one in events if one.data.settles_grant_id]
+    if grants:
+        await release(unit, grants, why="pour")
+
+
+async def release_settled(database: Database, caller: Caller, grant_id: UUID) -> bool:
+    """Open a lock whose pour the ledger has settled though its event is still on the way.
+
+    Returns whether it opened. A ledger that is away leaves the lock as it is.
+    """
+    try:
+        grant = await caller.ask(GetGrant(grant_id=str(grant_id)), Grant)
+    except (Retryable, *TROUBLE):
+        return False
+    if grant.state not in SETTLED:
+        return False
+    async with database.transaction() as unit:
+        await release(unit, [grant_id], why="pour")
+    return True
+
+
+async def force_unlock(unit: UnitOfWork, *, visit_id: UUID, reason: str, actor: str) -> None:
+    """Open a visit's lock by hand; raises `VisitUnknown` or `VisitNotLocked`."""
+    row = await guests.find_visit(unit, visit_id, for_update=True)
+    if row is None:
+        raise VisitUnknown
+    if row["grant_id"] is None:
+        raise VisitNotLocked
+    await release(unit, [row["grant_id"]], why="force", reason=reason, actor=actor)
+
+
+async def announce_states(unit: UnitOfWork, tap_ids: Sequence[str]) -> None:
+    """Work out the states of taps anew and announce those that changed."""
+    for row in await taps.refresh_states(unit, tap_ids):
+        unit.announce(
+            taps.state_event(row, at=unit.clock.now()),
+            aggregate=f"tap:{row['id']}",
+            version=row["state_version"],
+        )

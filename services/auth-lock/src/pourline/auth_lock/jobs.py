@@ -1,0 +1,123 @@
+"""auth-lock's timers: telling tap states, repairing grants, keeping revoked devices out."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
+
+import orjson
+from nats.aio.client import Client
+
+from pourline.auth_lock.devices.directory import Directory
+from pourline.auth_lock.store import taps
+from pourline.contracts.device import TapStateReport
+from pourline.contracts.subjects import tap_state_topic
+from pourline.kit.db import Database, Row
+from pourline.kit.errors import TROUBLE
+from pourline.kit.mqtt import RetainedPublisher
+
+TELL_POLL_S = 1.0
+STATES_A_ROUND = 200
+REPAIR_EVERY_S = 2.0
+SWEEP_EVERY_S = 15.0
+"""A revoked device is disconnected within 60 s; four sweeps fit."""
+CONNECTIONS_MAX = 4096
+SERVICE_WAIT_S = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class StateTeller:
+    """Publishes each tap's newest state, retained; what the broker lost is told again."""
+
+    def __init__(self, *, database: Database, publisher: RetainedPublisher) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look now: something was committed."""
+        self._wake.set()
+
+    async def tell_all_again(self) -> None:
+        """Have every state told anew, after a connect: the broker may be another one."""
+        async with self._database.transaction() as unit:
+            await taps.tell_all_again(unit)
+        self.wake()
+
+    async def run(self) -> NoReturn:
+        """Tell states for ever, when woken and by the clock."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), TELL_POLL_S)
+            self._wake.clear()
+            try:
+                await self._tell()
+            except TROUBLE as error:
+                log.warning("states_wait", extra={"error": repr(error)})
+
+    async def _tell(self) -> None:
+        async with self._database.transaction() as unit:
+            rows = await taps.untold_states(unit, limit=STATES_A_ROUND)
+        for row in rows:
+            await self._publisher.publish(
+                tap_state_topic(row["location"], row["id"]), _report(row).wire()
+            )
+        if rows:
+            async with self._database.transaction() as unit:
+                await taps.mark_told(unit, [(row["id"], row["state_version"]) for row in rows])
+
+
+def _report(row: Row) -> TapStateReport:
+    return TapStateReport(
+        state=row["state"],
+        beverage=row["beverage"],
+        price_per_litre=row["price_per_litre"],
+        keg_id=str(row["keg_id"]) if row["keg_id"] else None,
+        remaining_ml=row["remaining_ml"],
+        reason=row["reason"],
+    )
+
+
+async def every(seconds: float, work: Callable[[], Awaitable[object]]) -> NoReturn:
+    """Do `work` at once and then every `seconds`; trouble waits for the next time."""
+    while True:
+        try:
+            await work()
+        except TROUBLE as error:
+            log.warning("timer_waits", extra={"error": repr(error)})
+        await asyncio.sleep(seconds)
+
+
+class RevokedSweep:
+    """Disconnects MQTT clients whose device is no longer known (system account)."""
+
+    def __init__(self, *, system: Client, directory: Directory) -> None:
+        self._system = system
+        self._directory = directory
+
+    async def __call__(self) -> None:
+        """Look through the broker's connections once."""
+        question = orjson.dumps({"auth": True, "limit": CONNECTIONS_MAX})
+        reply = await self._system.request(
+            "$SYS.REQ.SERVER.PING.CONNZ", question, timeout=SERVICE_WAIT_S
+        )
+        answer = orjson.loads(reply.data)
+        server_id = answer["server"]["id"]
+        for connection in answer["data"].get("connections", []):
+            if self._is_revoked(connection):
+                await self._disconnect(server_id, connection)
+
+    def _is_revoked(self, connection: dict[str, Any]) -> bool:
+        client_id: str = connection.get("mqtt_client", "")
+        is_device = client_id.startswith(("tap-", "spout-"))
+        return is_device and not self._directory.is_known(client_id)
+
+    async def _disconnect(self, server_id: str, connection: dict[str, Any]) -> None:
+        log.warning("revoked_device_disconnected", extra={"device": connection["mqtt_client"]})
+        await self._system.request(
+            f"$SYS.REQ.SERVER.{server_id}.KICK",
+            orjson.dumps({"cid": connection["cid"]}),
+            timeout=SERVICE_WAIT_S,
+        )

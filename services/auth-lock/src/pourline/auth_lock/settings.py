@@ -1,0 +1,22 @@
+"""auth-lock's environment."""
+
+from pydantic import Field
+
+from pourline.kit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What auth-lock needs to know."""
+
+    service: str = Field(default="auth-lock", description="This service's name.")
+    token_key: str = Field(
+        default="", description="Key that signs bearer tokens; at least 32 characters."
+    )
+    auth_callout_seed: str = Field(
+        default="",
+        description="Seed of the account key that answers the broker's auth callout; empty: off.",
+    )
+    system_nats_url: str = Field(
+        default="",
+        description="The bus with its system account's user, to disconnect revoked devices.",
+    )

@@ -1,0 +1,1 @@
+"""All of auth-lock's SQL, a module per noun."""

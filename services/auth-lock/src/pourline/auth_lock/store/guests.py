@@ -1,0 +1,135 @@
+"""Guests and their visits."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from pourline.kit.db import Row, UnitOfWork
+
+GUEST_COLUMNS = """
+    guest.id, guest.name, guest.phone, guest.email, guest.age_verified_at, guest.created_at,
+    (SELECT open_visit.id FROM visit AS open_visit
+     WHERE open_visit.guest_id = guest.id AND open_visit.status = 'active') AS active_visit_id
+"""
+VISIT_COLUMNS = f"""
+    {GUEST_COLUMNS},
+    visit.id AS visit_id, visit.number, visit.status, visit.card_uid, visit.opened_at,
+    visit.closed_at, visit.close_reason, visit.limit_profile, visit.guest_id,
+    tap_lock.tap_id, tap_lock.lock_set_at, tap_lock.grant_id,
+    (NOT tap.online OR tap.pending_sync > 0) AS lock_is_offline
+"""
+VISIT_FROM = """
+    visit JOIN guest ON guest.id = visit.guest_id
+    LEFT JOIN tap_lock ON tap_lock.visit_id = visit.id AND tap_lock.released_at IS NULL
+    LEFT JOIN tap ON tap.id = tap_lock.tap_id
+"""
+
+
+async def insert_guest(unit: UnitOfWork, *, guest_id: UUID, values: Mapping[str, object]) -> None:
+    """Save a new guest."""
+    await unit.execute(
+        """
+        INSERT INTO guest (id, name, phone, phone_digits, email, notes, age_verified_at,
+                           age_verified_by)
+        VALUES (%(id)s, %(name)s, %(phone)s, %(phone_digits)s, %(email)s, %(notes)s,
+                %(age_verified_at)s, %(age_verified_by)s)
+        """,
+        {"id": guest_id, **values},
+    )
+
+
+async def find_guest(unit: UnitOfWork, guest_id: UUID) -> Row | None:
+    """Return a guest's row."""
+    return await unit.maybe(f"SELECT {GUEST_COLUMNS} FROM guest WHERE id = %s", (guest_id,))
+
+
+async def verify_age(unit: UnitOfWork, guest_id: UUID, *, at: datetime, actor: str) -> bool:
+    """Record who saw the guest's age proven, and when; return whether the guest is known."""
+    return bool(
+        await unit.execute(
+            "UPDATE guest SET age_verified_at = %s, age_verified_by = %s WHERE id = %s",
+            (at, actor, guest_id),
+        )
+    )
+
+
+async def search_guests(
+    unit: UnitOfWork,
+    *,
+    q: str,
+    digits: str,
+    card_uid: str | None,
+    after: UUID | None,
+    limit: int,
+) -> list[Row]:
+    """Return guests whose name holds `q`, or whose phone, card or visit number is `q`'s."""
+    return await unit.all(
+        f"""
+        SELECT {GUEST_COLUMNS} FROM guest
+        WHERE (%(q)s = '' OR position(lower(%(q)s) IN lower(name)) > 0
+               OR (%(digits)s <> '' AND length(%(digits)s) >= 4
+                   AND position(%(digits)s IN phone_digits) > 0)
+               OR id IN (SELECT guest_id FROM visit
+                         WHERE card_uid = %(card_uid)s OR number::text = %(q)s))
+          AND (%(after)s::uuid IS NULL OR id > %(after)s)
+        ORDER BY id LIMIT %(limit)s
+        """,
+        {"q": q, "digits": digits, "card_uid": card_uid, "after": after, "limit": limit},
+    )
+
+
+async def insert_visit(unit: UnitOfWork, *, values: Mapping[str, object]) -> int:
+    """Save a new active visit and return its number.
+
+    Raises `psycopg.errors.UniqueViolation` when the guest or the card has one already.
+    """
+    row = await unit.one(
+        """
+        INSERT INTO visit (id, guest_id, card_uid, limit_profile, opened_at, opened_by)
+        VALUES (%(id)s, %(guest_id)s, %(card_uid)s, %(limit_profile)s, %(opened_at)s,
+                %(opened_by)s)
+        RETURNING number
+        """,
+        values,
+    )
+    return int(row["number"])
+
+
+async def find_visit(unit: UnitOfWork, visit_id: UUID, *, for_update: bool = False) -> Row | None:
+    """Return a visit with its guest and lock."""
+    lock = "FOR UPDATE OF visit" if for_update else ""
+    return await unit.maybe(
+        f"SELECT {VISIT_COLUMNS} FROM {VISIT_FROM} WHERE visit.id = %s {lock}", (visit_id,)
+    )
+
+
+async def list_active_visits(unit: UnitOfWork, *, q: str, after: int, limit: int) -> list[Row]:
+    """Return open visits in order of opening, those matching `q` when it is given."""
+    return await unit.all(
+        f"""
+        SELECT {VISIT_COLUMNS} FROM {VISIT_FROM}
+        WHERE visit.status = 'active' AND visit.number > %(after)s
+          AND (%(q)s = '' OR position(lower(%(q)s) IN lower(guest.name)) > 0
+               OR visit.card_uid = lower(%(q)s) OR visit.number::text = %(q)s)
+        ORDER BY visit.number LIMIT %(limit)s
+        """,
+        {"q": q, "after": after, "limit": limit},
+    )
+
+
+async def set_card(unit: UnitOfWork, *, visit_id: UUID, card_uid: str) -> None:
+    """Give a visit a card; raises `psycopg.errors.UniqueViolation` when another has it."""
+    await unit.execute("UPDATE visit SET card_uid = %s WHERE id = %s", (card_uid, visit_id))
+
+
+async def close_visit(
+    unit: UnitOfWork, *, visit_id: UUID, at: datetime, actor: str, reason: str
+) -> None:
+    """Close a visit."""
+    await unit.execute(
+        """
+        UPDATE visit SET status = 'closed', closed_at = %s, closed_by = %s, close_reason = %s
+        WHERE id = %s
+        """,
+        (at, actor, reason, visit_id),
+    )

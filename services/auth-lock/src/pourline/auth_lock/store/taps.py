@@ -1,0 +1,261 @@
+"""Taps: their credential, keg, link, order and the state that follows from them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from pourline.auth_lock.domain import TapFacts, TapState, tap_state
+from pourline.contracts.cellar import KegConnected
+from pourline.contracts.device import TapStatus
+from pourline.contracts.taps import TapStateChanged
+from pourline.kit.db import Row, UnitOfWork
+
+TAP_COLUMNS = """
+    tap.id, tap.name, tap.location, tap.beverage_id, beverage.name AS beverage, tap.keg_id,
+    tap.remaining_ml, tap.volume_ml, tap.state, tap.order_reason AS reason, tap.online,
+    tap.pending_sync, tap.valve, tap.lifetime_pulses, tap.state_version,
+    tap_lock.visit_id AS locked_by_visit, tap_lock.lock_set_at, guest.name AS guest_name,
+    (SELECT price_per_litre FROM price
+     WHERE price.beverage_id = tap.beverage_id AND from_at <= clock_timestamp()
+     ORDER BY from_at DESC LIMIT 1) AS price_per_litre
+"""
+TAP_FROM = """
+    tap LEFT JOIN beverage ON beverage.beverage_id = tap.beverage_id
+    LEFT JOIN tap_lock ON tap_lock.tap_id = tap.id AND tap_lock.released_at IS NULL
+    LEFT JOIN visit ON visit.id = tap_lock.visit_id
+    LEFT JOIN guest ON guest.id = visit.guest_id
+"""
+
+
+async def insert_tap(unit: UnitOfWork, *, values: Mapping[str, object]) -> bool:
+    """Save a new tap; False when its id is taken."""
+    return bool(
+        await unit.execute(
+            """
+            INSERT INTO tap (id, name, location, secret_hash, beverage_id, state)
+            VALUES (%(id)s, %(name)s, %(location)s, %(secret_hash)s, %(beverage_id)s,
+                    'out_of_keg')
+            ON CONFLICT DO NOTHING
+            """,
+            values,
+        )
+    )
+
+
+async def find_tap(unit: UnitOfWork, tap_id: str) -> Row | None:
+    """Return a tap."""
+    return await unit.maybe(f"SELECT {TAP_COLUMNS} FROM {TAP_FROM} WHERE tap.id = %s", (tap_id,))
+
+
+async def list_taps(unit: UnitOfWork, *, after: str, limit: int) -> list[Row]:
+    """Return taps in order of id."""
+    return await unit.all(
+        f"SELECT {TAP_COLUMNS} FROM {TAP_FROM} WHERE tap.id > %s ORDER BY tap.id LIMIT %s",
+        (after, limit),
+    )
+
+
+async def set_order(unit: UnitOfWork, *, tap_id: str, order: TapState | None, reason: str) -> bool:
+    """Set what staff want the tap to be; return whether the tap is known."""
+    return bool(
+        await unit.execute(
+            "UPDATE tap SET staff_order = %s, order_reason = %s WHERE id = %s",
+            (order.value if order else None, reason if order else None, tap_id),
+        )
+    )
+
+
+async def reset_sync(unit: UnitOfWork, *, tap_id: str) -> bool:
+    """Count the tap's pending pours as settled until a newer status comes."""
+    return bool(await unit.execute("UPDATE tap SET sync_was_reset = true WHERE id = %s", (tap_id,)))
+
+
+async def save_status(unit: UnitOfWork, *, tap_id: str, seq: int, status: TapStatus) -> None:
+    """Know a tap's link; `seq` is the broker's order, an older status never wins."""
+    await unit.execute(
+        """
+        UPDATE tap SET online = %s, pending_sync = %s, valve = coalesce(%s, valve),
+                       lifetime_pulses = coalesce(%s, lifetime_pulses), sync_was_reset = false,
+                       status_seq = %s
+        WHERE id = %s
+        """,
+        (
+            status.online,
+            status.pending_sync,
+            status.valve,
+            status.lifetime_pulses,
+            seq,
+            tap_id,
+        ),
+    )
+
+
+async def connect_keg(unit: UnitOfWork, keg: KegConnected) -> None:
+    """Know which keg is on a tap, unless a newer one is known."""
+    await unit.execute(
+        """
+        UPDATE tap SET keg_id = %s, beverage_id = %s, remaining_ml = %s, volume_ml = %s,
+                       keg_connected_at = %s
+        WHERE id = %s AND (keg_connected_at IS NULL OR keg_connected_at <= %s)
+        """,
+        (
+            keg.keg_id,
+            keg.beverage_id,
+            keg.remaining_ml,
+            keg.volume_ml,
+            keg.connected_at,
+            keg.tap_id,
+            keg.connected_at,
+        ),
+    )
+
+
+async def disconnect_keg(unit: UnitOfWork, *, tap_id: str, keg_id: UUID) -> None:
+    """Know that a tap's keg is off."""
+    await unit.execute(
+        """
+        UPDATE tap SET keg_id = NULL, remaining_ml = NULL, volume_ml = NULL
+        WHERE id = %s AND keg_id = %s
+        """,
+        (tap_id, keg_id),
+    )
+
+
+async def save_level(unit: UnitOfWork, *, keg_id: UUID, remaining_ml: Decimal) -> None:
+    """Know what is left in a connected keg."""
+    await unit.execute("UPDATE tap SET remaining_ml = %s WHERE keg_id = %s", (remaining_ml, keg_id))
+
+
+async def taps_of_kegs(unit: UnitOfWork, keg_ids: Sequence[UUID]) -> list[str]:
+    """Return the taps on which any of `keg_ids` is connected."""
+    rows = await unit.all("SELECT id FROM tap WHERE keg_id = ANY(%s)", (list(keg_ids),))
+    return [row["id"] for row in rows]
+
+
+async def taps_of_beverage(unit: UnitOfWork, beverage_id: UUID) -> list[str]:
+    """Return the taps that pour a beverage."""
+    rows = await unit.all("SELECT id FROM tap WHERE beverage_id = %s", (beverage_id,))
+    return [row["id"] for row in rows]
+
+
+async def refresh_states(unit: UnitOfWork, tap_ids: Sequence[str]) -> list[Row]:
+    """Work out the states of `tap_ids` anew; return the rows of those that are another now.
+
+    Every tap refreshed gets a new version, so that its retained state is told again.
+    """
+    rows = await unit.all(
+        """
+        SELECT tap.id, tap.location, tap.staff_order, tap.order_reason, tap.keg_id,
+               tap.remaining_ml, tap.online, tap.pending_sync, tap.sync_was_reset, tap.valve,
+               tap.lifetime_pulses, tap.state, tap.state_version,
+               EXISTS (SELECT FROM tap_lock WHERE tap_lock.tap_id = tap.id
+                       AND released_at IS NULL) AS locked
+        FROM tap WHERE id = ANY(%s) ORDER BY id FOR UPDATE
+        """,
+        (sorted(set(tap_ids)),),
+    )
+    changed = []
+    for row in rows:
+        before = row["state"]
+        row["state"] = tap_state(_facts(row)).value
+        row["state_version"] += 1
+        if row["state"] != before:
+            changed.append(row)
+    await unit.execute(
+        """
+        UPDATE tap SET state = fresh.state, state_version = fresh.version
+        FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS fresh (id, state, version)
+        WHERE tap.id = fresh.id
+        """,
+        (
+            [row["id"] for row in rows],
+            [row["state"] for row in rows],
+            [row["state_version"] for row in rows],
+        ),
+    )
+    return changed
+
+
+def _facts(row: Row) -> TapFacts:
+    return TapFacts(
+        order=TapState(row["staff_order"]) if row["staff_order"] else None,
+        keg_id=row["keg_id"],
+        remaining_ml=row["remaining_ml"],
+        online=row["online"],
+        pending_sync=row["pending_sync"],
+        sync_was_reset=row["sync_was_reset"],
+        locked=row["locked"],
+    )
+
+
+async def untold_states(unit: UnitOfWork, *, limit: int) -> list[Row]:
+    """Return taps whose newest state was not told on its topic yet."""
+    return await unit.all(
+        f"""
+        SELECT {TAP_COLUMNS} FROM {TAP_FROM}
+        WHERE tap.told_version < tap.state_version ORDER BY tap.id LIMIT %s
+        """,
+        (limit,),
+    )
+
+
+async def mark_told(unit: UnitOfWork, told: Sequence[tuple[str, int]]) -> None:
+    """Remember which version of each tap's state was told."""
+    await unit.execute(
+        """
+        UPDATE tap SET told_version = greatest(told_version, fresh.version)
+        FROM unnest(%s::text[], %s::bigint[]) AS fresh (id, version) WHERE tap.id = fresh.id
+        """,
+        ([tap_id for tap_id, _ in told], [version for _, version in told]),
+    )
+
+
+async def tell_all_again(unit: UnitOfWork) -> None:
+    """Have every tap's state told again: the broker may have lost it."""
+    await unit.execute("UPDATE tap SET told_version = 0")
+
+
+async def save_beverage(unit: UnitOfWork, *, beverage_id: UUID, name: str) -> None:
+    """Know a beverage's name."""
+    await unit.execute(
+        """
+        INSERT INTO beverage (beverage_id, name) VALUES (%s, %s)
+        ON CONFLICT (beverage_id) DO UPDATE SET name = excluded.name
+        """,
+        (beverage_id, name),
+    )
+
+
+async def save_price(
+    unit: UnitOfWork, *, beverage_id: UUID, from_at: datetime, price_per_litre: int
+) -> None:
+    """Know a beverage's price from an instant on."""
+    await unit.execute(
+        """
+        INSERT INTO price (beverage_id, from_at, price_per_litre) VALUES (%s, %s, %s)
+        ON CONFLICT (beverage_id, from_at)
+            DO UPDATE SET price_per_litre = excluded.price_per_litre
+        """,
+        (beverage_id, from_at, price_per_litre),
+    )
+
+
+async def touch(unit: UnitOfWork, tap_id: str) -> None:
+    """Have a tap's retained state told again."""
+    await unit.execute("UPDATE tap SET state_version = state_version + 1 WHERE id = %s", (tap_id,))
+
+
+def state_event(row: Row, *, at: datetime) -> TapStateChanged:
+    """Return what others are told of a tap whose state changed."""
+    return TapStateChanged(
+        tap_id=row["id"],
+        location=row["location"],
+        state=row["state"],
+        online=row["online"],
+        pending_sync=row["pending_sync"],
+        valve=row["valve"],
+        lifetime_pulses=row["lifetime_pulses"],
+        reason=row["order_reason"],
+        at=at,
+    )

@@ -1,0 +1,1 @@
+"""The HTTP edge: REST and the live operator page."""

@@ -1,0 +1,1 @@
+"""The reference tap controller and the simulated one."""

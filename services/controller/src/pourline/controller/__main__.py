@@ -1,0 +1,108 @@
+"""`pourline controller run …` and `pourline simulate …`: the device's command line."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pourline.controller import logs
+from pourline.controller.app import run_tap, until_signal
+from pourline.controller.demo import run_demo
+from pourline.controller.link import Broker
+from pourline.controller.settings import BarAddress, TapConfig, checked_id
+from pourline.controller.simulator.bar import Refused, Unreachable
+from pourline.controller.simulator.evening import Pace
+from pourline.controller.simulator.simulation import Simulation, simulate
+
+POURS = 100
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; 0 done, 1 a pour without a status or no bar, 2 wrong arguments."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    logs.set_up(options.log_level)
+    work = _run_tap if options.command == "run" else _simulate
+    try:
+        return work(options)
+    except (Refused, Unreachable) as error:
+        print(f"the bar: {error}", file=sys.stderr)
+        return 1
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+
+
+def _run_tap(options: argparse.Namespace) -> int:
+    file: Path | None = options.secret_file
+    config = TapConfig(
+        tap_id=checked_id(options.tap),
+        secret=file.read_text().strip() if file else options.secret,
+        broker=Broker.parse(options.mqtt),
+        location=checked_id(options.location),
+    )
+    return asyncio.run(until_signal(run_tap(config, store_path=options.store)))
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    address = BarAddress.from_environment()
+    address = replace(
+        address,
+        http_url=options.http or address.http_url,
+        mqtt_url=options.mqtt or address.mqtt_url,
+        token=options.token or address.token,
+    )
+    if options.demo:
+        return asyncio.run(until_signal(run_demo(address)))
+    pours = options.pours if options.pours or options.seconds else POURS
+    simulation = Simulation(
+        taps=options.taps,
+        guests=options.guests,
+        pace=Pace(pours=pours, seconds=options.seconds, per_second=options.rate),
+        speed=options.speed,
+        seed=options.seed,
+    )
+    return asyncio.run(until_signal(simulate(simulation, address)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pourline controller", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="the reference controller of one tap")
+    run.add_argument("--tap", required=True, help="the tap's id")
+    secret = run.add_mutually_exclusive_group(required=True)
+    secret.add_argument("--secret", help="the tap's secret")
+    secret.add_argument("--secret-file", type=Path, help="a file with the secret")
+    run.add_argument("--mqtt", required=True, help="mqtt://host:port or mqtts://host:port")
+    run.add_argument("--store", required=True, type=Path, help="the file for grants and pours")
+    run.add_argument("--location", default="main")
+    _add_simulate(commands.add_parser("simulate", help="simulated taps and guests"))
+    for command in commands.choices.values():
+        command.add_argument("--log-level", default="warning")
+    return parser
+
+
+def _add_simulate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--taps", type=_positive, default=4)
+    command.add_argument("--guests", type=_positive, default=10)
+    command.add_argument("--pours", type=_positive, help=f"{POURS} unless --seconds is given")
+    command.add_argument("--seconds", type=float)
+    command.add_argument("--rate", type=float, default=2.0, help="guests served a second")
+    command.add_argument("--speed", type=_positive, default=10, help="how fast the beer runs")
+    command.add_argument("--seed", type=int, default=1, help="of the guests' choices")
+    command.add_argument("--http", help="default POURLINE_HTTP_URL")
+    command.add_argument("--mqtt", help="default POURLINE_MQTT_URL")
+    command.add_argument("--token", help="default POURLINE_TOKEN")
+    command.add_argument("--demo", action="store_true", help="seed a bar and live in it")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number <= 0:
+        raise ValueError(text)
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""What the tap's rules speak of: rules, grants, flow, pours; volumes and amounts exact."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from enum import Enum
+
+MILLILITRE_STEP = Decimal("0.001")
+
+
+class Phase(Enum):
+    """Where a tap is between two guests."""
+
+    IDLE = "idle"
+    ASKING = "asking"
+    GRANTED = "granted"  # allowed, the grant not yet durable: the valve is shut
+    POURING = "pouring"
+    SETTLING = "settling"  # the valve is shut, the last drops still pass the meter
+    ENDING = "ending"  # the pour is not yet durable
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What one tap's hardware and house set; all times in milliseconds."""
+
+    ml_per_pulse: Decimal = Decimal("0.185")  # SwissFlow SF800, 5,400 pulses a litre
+    ask_every_ms: int = 1_000
+    ask_for_ms: int = 5_000
+    unused_end_ms: int = 15_000
+    idle_end_ms: int = 3_000
+    settle_ms: int = 150
+    leak_settled_ms: int = 2_000
+    longest_pour_ms: int = 120_000
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An allow: this card may pour so much, for so long, if it begins by `expires_at`."""
+
+    grant_id: str
+    request_id: str
+    card_uid: str
+    max_volume_ml: Decimal
+    visit_id: str | None = None
+    max_duration_ms: int | None = None
+    price_per_litre: int | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pour:
+    """What left the tap, as it is stored and sent until the backend has answered."""
+
+    client_tx_id: str
+    short_id: str
+    volume_ml: Decimal
+    pulses: int
+    started_at: datetime
+    ended_at: datetime
+    duration_ms: int
+    ended_boot: str
+    ended_elapsed_ms: int
+    offline: bool = False
+    grant_id: str | None = None
+    request_id: str | None = None
+    visit_id: str | None = None
+    card_uid: str | None = None
+    price_per_litre: int | None = None
+    amount: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What the meter saw since the valve opened; `run_ms`: its own clock, to the last pulse."""
+
+    pulses: int = 0
+    run_ms: int = 0
+
+
+def volume_ml(pulses: int, ml_per_pulse: Decimal) -> Decimal:
+    """Turn pulses into millilitres, to three decimals, half up (contract section 1)."""
+    return (pulses * ml_per_pulse).quantize(MILLILITRE_STEP, ROUND_HALF_UP)
+
+
+def amount_of(volume: Decimal, price_per_litre: int) -> int:
+    """Return what a volume costs in minor units, half up: the device's guess, never the charge."""
+    exact = volume * price_per_litre / 1000
+    return int(exact.quantize(Decimal(1), ROUND_HALF_UP))

@@ -1,0 +1,58 @@
+"""What the controller and the simulator are told from outside: arguments and environment."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pourline.controller.domain import Backoff, Rules
+from pourline.controller.link import Broker
+
+TAP_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+POUR_BACKOFF: Final = Backoff(first_s=2.0, cap_s=30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TapConfig:
+    """Which tap this is, how it pours and whom it tells."""
+
+    tap_id: str
+    secret: str
+    broker: Broker
+    location: str = "main"
+    rules: Rules = field(default_factory=Rules)
+    overdue_s: float = 60.0
+    backoff: Backoff = POUR_BACKOFF
+
+    def topic(self, name: str) -> str:
+        """Return the name of one of this tap's topics."""
+        return f"bar/{self.location}/tap/{self.tap_id}/{name}"
+
+
+def checked_id(value: str) -> str:
+    """Return the id of a tap or location. Raises ValueError: a space in a topic loops for ever."""
+    if not TAP_ID.fullmatch(value):
+        raise ValueError(f"not an id of letters, digits, _ and -: {value!r}")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class BarAddress:
+    """Where the bar answers; the `pourline` command sets these from its data directory."""
+
+    http_url: str
+    mqtt_url: str
+    token: str
+    data_dir: Path
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "BarAddress":
+        """Read POURLINE_HTTP_URL, POURLINE_MQTT_URL, POURLINE_TOKEN and POURLINE_DATA_DIR."""
+        return cls(
+            http_url=environment.get("POURLINE_HTTP_URL", "http://127.0.0.1:8080"),
+            mqtt_url=environment.get("POURLINE_MQTT_URL", "mqtt://127.0.0.1:1883"),
+            token=environment.get("POURLINE_TOKEN", ""),
+            data_dir=Path(environment.get("POURLINE_DATA_DIR", ".")),
+        )

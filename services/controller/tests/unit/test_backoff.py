@@ -1,0 +1,23 @@
+import pytest
+from pourline.controller.domain import Backoff
+
+SCHEDULE = Backoff(first_s=2.0, cap_s=30.0, seed="tap-1")
+
+
+@pytest.mark.requirement("SY-2")
+def test_the_same_seed_and_pour_give_the_same_pauses() -> None:
+    again = Backoff(first_s=2.0, cap_s=30.0, seed="tap-1")
+    pauses = [SCHEDULE.delay_s(attempt, "pour") for attempt in range(1, 9)]
+    assert pauses == [again.delay_s(attempt, "pour") for attempt in range(1, 9)]
+    assert pauses != [SCHEDULE.delay_s(attempt, "another") for attempt in range(1, 9)]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "least_s", "most_s"),
+    [(1, 2.0, 2.5), (2, 4.0, 5.0), (3, 8.0, 10.0), (4, 16.0, 20.0), (5, 24.0, 30.0), (999, 24, 30)],
+)
+def test_pauses_double_up_to_a_cap_with_a_jitter_of_a_quarter(
+    attempt: int, least_s: float, most_s: float
+) -> None:
+    for key in map(str, range(50)):
+        assert least_s <= SCHEDULE.delay_s(attempt, key) <= most_s

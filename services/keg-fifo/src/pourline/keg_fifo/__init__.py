@@ -1,0 +1,1 @@
+"""Beverages, kegs, items, batches, spouts."""

@@ -1,0 +1,1 @@
+"""Guest money, holds, pours, prices in force."""

@@ -1,0 +1,19 @@
+"""The ledger's request/reply edge: which command or query goes to which handler."""
+
+from pourline.contracts import money
+from pourline.kit.nats import Responder
+from pourline.ledger.handlers import money as handle
+
+
+def answer(responder: Responder) -> None:
+    """Answer everything that the ledger owns."""
+    responder.on(money.TopUp, handle.top_up)
+    responder.on(money.Refund, handle.refund)
+    responder.on(money.PlaceHold, handle.place_hold)
+    responder.on(money.VoidHold, handle.void_hold)
+    responder.on(money.GetGrant, handle.get_grant)
+    responder.on(money.SetPrice, handle.set_price)
+    responder.on(money.ListStatement, handle.list_statement)
+    responder.on(money.GetVisitMoney, handle.get_visit_money)
+    responder.on(money.GetBalances, handle.get_balances)
+    responder.on(money.ListPours, handle.list_pours)

@@ -1,0 +1,22 @@
+"""The ledger's NATS edge: which event goes to which handler."""
+
+from collections.abc import Mapping
+
+from pourline.contracts.base import Event
+from pourline.contracts.cellar import BeverageCreated, KegConnected, KegDisconnected
+from pourline.contracts.guests import LockReleased, VisitCardBound, VisitClosed, VisitOpened
+from pourline.kit.nats import Handler
+from pourline.ledger.handlers import copies
+
+
+def handlers() -> Mapping[type[Event], Handler]:
+    """Return the handler of every event that the ledger reads."""
+    return {
+        VisitOpened: copies.know_visits,
+        VisitCardBound: copies.know_cards,
+        VisitClosed: copies.know_closed_visits,
+        LockReleased: copies.free_money_of_opened_locks,
+        BeverageCreated: copies.know_beverages,
+        KegConnected: copies.know_connected_kegs,
+        KegDisconnected: copies.know_disconnected_kegs,
+    }

@@ -1,0 +1,109 @@
+"""The ledger's MQTT edge: decode pours, take them in, answer each tap."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+
+import orjson
+from nats.aio.client import Client
+from pydantic import ValidationError
+
+from pourline.contracts.device import PAYLOAD_BYTES_MAX, PourReport
+from pourline.contracts.subjects import device_of, pour_result
+from pourline.kit import telemetry
+from pourline.kit.errors import first_fault
+from pourline.kit.nats import Message
+from pourline.ledger.domain import Report
+from pourline.ledger.handlers.pours import Answer, Broken
+
+TakeIn = Callable[[Sequence[Report | Broken]], Awaitable[list[Answer]]]
+NOT_CONTENT = {"age_ms", "offline", "traceparent"}
+"""What may differ between sendings of the same pour (contract, "Pours")."""
+
+
+class PourEdge:
+    """Feeds batches of pour messages to the handler and publishes its answers."""
+
+    def __init__(self, *, bus: Client, take_in: TakeIn) -> None:
+        self._bus = bus
+        self._take_in = take_in
+
+    async def __call__(self, messages: Sequence[Message]) -> None:
+        """Take in `messages` and answer each after the commit."""
+        parent = _trace_of(messages[0]) if len(messages) == 1 else None
+        with telemetry.span("pours take in", parent=parent):
+            answers = await self._take_in([decode(message) for message in messages])
+            for answer in answers:
+                subject = pour_result(answer.location, answer.tap_id)
+                await self._bus.publish(subject, answer.result.wire())
+
+
+def decode(message: Message) -> Report | Broken:
+    """Return the pour in `message`, or why it is none."""
+    device = device_of(message.subject)
+    if len(message.data) > PAYLOAD_BYTES_MAX:
+        return _broken(message, f"message is over {PAYLOAD_BYTES_MAX} bytes")
+    try:
+        pour = PourReport.model_validate_json(message.data)
+    except ValidationError as error:
+        return _broken(message, first_fault(error))
+    fields = pour.model_dump(include=_REPORT_FIELDS)
+    fields["offline"] = bool(pour.offline)
+    return Report(
+        **fields,
+        tap_id=device.device_id,
+        location=device.location,
+        received_at=message.received_at,
+        digest=digest_of(pour, device.device_id),
+    )
+
+
+_REPORT_FIELDS = {
+    "client_tx_id",
+    "short_id",
+    "grant_id",
+    "request_id",
+    "visit_id",
+    "card_uid",
+    "volume_ml",
+    "started_at",
+    "ended_at",
+    "duration_ms",
+    "age_ms",
+}
+
+
+def digest_of(pour: PourReport, tap_id: str) -> bytes:
+    """Return the SHA-256 of a pour's content, so that a repeat is told from another pour."""
+    content = pour.model_dump_json(exclude=NOT_CONTENT, exclude_none=True)
+    return hashlib.sha256(f"{tap_id}:{content}".encode()).digest()
+
+
+def _broken(message: Message, reason: str) -> Broken:
+    device = device_of(message.subject)
+    return Broken(
+        subject=message.subject,
+        tap_id=device.device_id,
+        location=device.location,
+        payload=message.data,
+        client_tx_id=_readable_id(message.data),
+        reason=reason,
+        received_at=message.received_at,
+    )
+
+
+def _readable_id(payload: bytes) -> str | None:
+    """Return the id of a broken pour, if it can still be read, so that its tap is answered."""
+    try:
+        found = orjson.loads(payload).get("client_tx_id")
+    except (orjson.JSONDecodeError, AttributeError):
+        return None
+    return found if isinstance(found, str) and 0 < len(found) <= 128 else None
+
+
+def _trace_of(message: Message) -> str | None:
+    """Return the trace that the device began, if it did."""
+    try:
+        found = orjson.loads(message.data).get("traceparent")
+    except (orjson.JSONDecodeError, AttributeError):
+        return None
+    return found if isinstance(found, str) else None

@@ -1,0 +1,15 @@
+"""What the ledger refuses."""
+
+from pourline.kit.errors import Rejected
+
+
+class InsufficientBalance(Rejected):
+    """The balance does not cover it."""
+
+    code = "insufficient_balance"
+
+
+class GrantVoided(Rejected):
+    """The grant was voided before its hold came."""
+
+    code = "grant_voided"

@@ -1,0 +1,95 @@
+"""Keeping up with others' data: visits, cards, kegs on taps, prices, opened locks."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from pourline.contracts.base import Envelope
+from pourline.contracts.cellar import BeverageCreated, KegConnected, KegDisconnected
+from pourline.contracts.guests import LockReleased, VisitCardBound, VisitClosed, VisitOpened
+from pourline.kit.db import UnitOfWork
+from pourline.ledger.store import copies, holds
+
+
+async def know_visits(events: Sequence[Envelope[VisitOpened]], unit: UnitOfWork) -> None:
+    """Know opened visits and the cards they came with."""
+    for event in events:
+        visit = event.data
+        visit_id = UUID(visit.visit_id)
+        await copies.save_visit(
+            unit,
+            visit_id=visit_id,
+            guest_id=UUID(visit.guest_id),
+            opened_at=visit.opened_at,
+        )
+        if visit.card_uid:
+            await copies.bind_card(
+                unit, card_uid=visit.card_uid, visit_id=visit_id, bound_at=visit.opened_at
+            )
+
+
+async def know_cards(events: Sequence[Envelope[VisitCardBound]], unit: UnitOfWork) -> None:
+    """Know which visit a card is of."""
+    for event in events:
+        await copies.bind_card(
+            unit,
+            card_uid=event.data.card_uid,
+            visit_id=UUID(event.data.visit_id),
+            bound_at=event.data.bound_at,
+        )
+
+
+async def know_closed_visits(events: Sequence[Envelope[VisitClosed]], unit: UnitOfWork) -> None:
+    """Know when visits ended."""
+    for event in events:
+        await copies.close_visit(
+            unit,
+            visit_id=UUID(event.data.visit_id),
+            guest_id=UUID(event.data.guest_id),
+            closed_at=event.data.closed_at,
+        )
+
+
+async def free_money_of_opened_locks(
+    events: Sequence[Envelope[LockReleased]], unit: UnitOfWork
+) -> None:
+    """Void the holds of locks that opened without a pour."""
+    for event in events:
+        await holds.void_hold(
+            unit, grant_id=UUID(event.data.grant_id), visit_id=UUID(event.data.visit_id)
+        )
+
+
+async def know_beverages(events: Sequence[Envelope[BeverageCreated]], unit: UnitOfWork) -> None:
+    """Know a beverage's first price."""
+    for event in events:
+        await copies.save_price(
+            unit,
+            beverage_id=UUID(event.data.beverage_id),
+            from_at=event.data.at,
+            price_per_litre=event.data.price_per_litre,
+        )
+
+
+async def know_connected_kegs(events: Sequence[Envelope[KegConnected]], unit: UnitOfWork) -> None:
+    """Know which keg is on a tap."""
+    for event in events:
+        await copies.connect_keg(
+            unit,
+            tap_id=event.data.tap_id,
+            keg_id=UUID(event.data.keg_id),
+            beverage_id=UUID(event.data.beverage_id),
+            at=event.data.connected_at,
+        )
+
+
+async def know_disconnected_kegs(
+    events: Sequence[Envelope[KegDisconnected]], unit: UnitOfWork
+) -> None:
+    """Know which keg is off its tap."""
+    for event in events:
+        await copies.disconnect_keg(
+            unit,
+            tap_id=event.data.tap_id,
+            keg_id=UUID(event.data.keg_id),
+            at=event.data.disconnected_at,
+        )

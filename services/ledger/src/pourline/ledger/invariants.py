@@ -1,0 +1,55 @@
+"""What must always hold in the ledger's books."""
+
+from pourline.kit.invariants import OUTBOX, Invariant
+
+INVARIANTS: tuple[Invariant, ...] = (
+    *OUTBOX,
+    Invariant(
+        name="entries_of_a_booking_sum_to_zero",
+        why="Money never appears or vanishes.",
+        sql="""
+            SELECT booking_id, sum(amount) AS sum FROM entry
+            GROUP BY booking_id HAVING sum(amount) <> 0 LIMIT 100
+        """,
+    ),
+    Invariant(
+        name="balance_is_the_sum_of_entries",
+        why="What staff see is what was booked.",
+        sql="""
+            SELECT account.id, account.balance, coalesce(sum(entry.amount), 0) AS entries
+            FROM account LEFT JOIN entry ON entry.account_id = account.id
+            GROUP BY account.id
+            HAVING account.balance <> coalesce(sum(entry.amount), 0) LIMIT 100
+        """,
+    ),
+    Invariant(
+        name="one_charge_a_pour",
+        why="A guest is never charged twice.",
+        sql="""
+            SELECT reference, count(*) AS charges FROM booking WHERE kind = 'pour'
+            GROUP BY reference HAVING count(*) > 1 LIMIT 100
+        """,
+    ),
+    Invariant(
+        name="a_pour_is_charged_its_amount",
+        why="What the tap was told is what the guest paid.",
+        sql="""
+            SELECT pour.client_tx_id, pour.amount, sum(entry.amount) AS charged
+            FROM pour
+            LEFT JOIN booking ON booking.kind = 'pour' AND booking.reference = pour.client_tx_id
+            LEFT JOIN entry ON entry.booking_id = booking.id
+                AND entry.account_id = 'guest:' || pour.guest_id
+            GROUP BY pour.client_tx_id
+            HAVING pour.amount <> -coalesce(sum(entry.amount), 0) LIMIT 100
+        """,
+    ),
+    Invariant(
+        name="no_hold_outlives_its_pour",
+        why="A guest's money is free again once the pour is in the books.",
+        sql="""
+            SELECT grant_hold.grant_id, grant_hold.state FROM grant_hold
+            JOIN pour ON pour.grant_id = grant_hold.grant_id
+            WHERE grant_hold.state = 'pending' LIMIT 100
+        """,
+    ),
+)

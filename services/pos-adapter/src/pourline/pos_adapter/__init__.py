@@ -1,0 +1,1 @@
+"""What the point of sale is told."""
