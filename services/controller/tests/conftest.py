@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from pourline.controller.store import Store
 from pourline.controller.tap import TapController
 
 WITHIN_S = 8.0
+STORE_THREADS = 2
 
 
 async def until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:
@@ -170,7 +172,7 @@ class TapUnderTest:
         self.path = path
         self.heard = Heard()
         self.display = KeptDisplay()
-        self._executor = ThreadPoolExecutor(4)
+        self._executor = ThreadPoolExecutor(STORE_THREADS)
         self._config = TapConfig(
             tap_id=tap_id,
             secret="x",
@@ -209,6 +211,17 @@ class TapUnderTest:
             await asyncio.wait([self._run])
             self._run = None
             self.store.close()
+
+    @contextlib.contextmanager
+    def disk_hanging(self) -> Iterator[None]:
+        """Let no commit end inside the block."""
+        gate = threading.Event()
+        for _ in range(STORE_THREADS):
+            self._executor.submit(gate.wait)
+        try:
+            yield
+        finally:
+            gate.set()
 
     async def close(self) -> None:
         await self.cut_off()

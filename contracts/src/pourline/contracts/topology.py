@@ -122,7 +122,6 @@ ACCESS: dict[str, Access] = {
         events=(
             taps.TapRegistered,
             taps.SpoutChanged,
-            taps.ConfigChanged,
             money.PriceChanged,
             money.PourAccepted,
             money.PourHeld,
@@ -134,6 +133,7 @@ ACCESS: dict[str, Access] = {
         events=(
             cellar.KegLevelChanged,
             cellar.KegConnected,
+            cellar.KegDisconnected,
             cellar.StockConsumed,
             money.PourAccepted,
             money.PourHeld,
@@ -157,7 +157,7 @@ ACCESS: dict[str, Access] = {
     ),
     "console": Access(
         publish=("cmd.>", "qry.>", "health.*"),
-        subscribe=("evt.>", subjects.FLOW, "bar.*.alerts.>"),
+        subscribe=("evt.>", subjects.FLOW, "bar.*.alerts", "bar.*.alerts.>"),
     ),
 }
 

@@ -12,7 +12,7 @@ from pourline.controller.simulator.simulation import Simulation, simulate
 from services.controller.tests.conftest import until
 from services.controller.tests.integration.conftest import FakeBar
 
-QUICK = Simulation(taps=6, guests=12, pace=Pace(pours=20, per_second=100), speed=50)
+QUICK = Simulation(taps=4, guests=6, pace=Pace(pours=20, per_second=100), speed=50)
 
 
 async def test_a_simulated_evening_ends_with_every_pour_answered(
@@ -21,7 +21,7 @@ async def test_a_simulated_evening_ends_with_every_pour_answered(
     whole_bar.failures = 2
     assert await simulate(QUICK, address) == 0
     made = whole_bar.paths()
-    assert (made.count("/api/taps"), made.count("/api/guests")) == (6, 12)
+    assert (made.count("/api/taps"), made.count("/api/guests")) == (4, 6)
     assert whole_bar.tokens == {"Bearer token"}
     assert len(whole_bar.poured) == 20
     line = capsys.readouterr().out

@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pourline.controller.console import HELP, HandWork
 from pourline.controller.domain import Phase
 
 from services.controller.tests.conftest import (
@@ -54,7 +55,7 @@ async def test_a_pour_is_sent_in_full_and_forgotten_once_answered(
     await until(lambda: stored_pours(tap.path) == 0)
 
 
-@pytest.mark.requirement("LK-3")
+@pytest.mark.requirement("LK-1")
 async def test_a_denied_card_never_opens_the_valve(tap: TapUnderTest, bar: ScriptedBar) -> None:
     bar.deny = "insufficient_balance"
     tap.hand.show_card("04a1b2c3d4")
@@ -221,3 +222,45 @@ async def test_a_late_allow_takes_no_guest_hostage(tap: TapUnderTest, bar: Scrip
     bar.say("authorize/result", late | {"decision": "allow"})
     await until(lambda: bool(bar.pours))
     assert (bar.pours[0]["grant_id"], bar.pours[0]["volume_ml"]) == ("g", 0)
+
+
+@pytest.mark.requirement("OP-1")
+async def test_a_store_that_hangs_holds_up_neither_the_valve_nor_the_status(
+    tap: TapUnderTest, bar: ScriptedBar
+) -> None:
+    bar.allow = {"max_volume_ml": 100_000}
+    await pour(tap, 50_000)
+    await until(lambda: bar.statuses[-1]["valve"] == "open")
+    with tap.disk_hanging():
+        bar.say("command", {"command_id": "c", "command": "stop"})
+        await until(lambda: bar.statuses[-1]["valve"] == "closed")
+        assert not tap.hand.is_open
+        assert bar.pours == []
+    await until(lambda: bool(bar.pours))
+
+
+@pytest.mark.requirement("SY-2")
+async def test_nothing_opens_before_the_grant_is_on_the_disk(
+    tap: TapUnderTest, bar: ScriptedBar
+) -> None:
+    with tap.disk_hanging():
+        tap.hand.show_card("04a1b2c3d4")
+        await until(lambda: tap.tap.phase is Phase.GRANTED)
+        assert not tap.hand.is_open
+    await until(lambda: tap.hand.is_open)
+    assert [left.grant.visit_id for left in tap.store.open_grants()] == ["visit-1"]
+    assert len(bar.asked) == 1
+
+
+async def test_a_tap_can_be_worked_by_hand(tap: TapUnderTest, bar: ScriptedBar) -> None:
+    said = list[str]()
+    hand = HandWork(hand=tap.hand, tap=tap.tap, quit_=lambda: said.append("quit"), say=said.append)
+    hand.do("card 04a1b2c3d4")
+    await until(lambda: tap.hand.is_open)
+    for line in ("pour 100.5", "pour much", "pour NaN", "status", "", "quit"):
+        hand.do(line)
+    await until(lambda: tap.hand.is_satisfied)
+    hand.do("take")
+    await until(lambda: bool(bar.pours))
+    assert bar.pours[0]["volume_ml"] == Decimal("100.5")
+    assert said == [HELP, HELP, "pouring, link up, 0 unanswered", "quit"]

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import nkeys  # type: ignore[import-untyped]
+import nkeys
 
 from pourline.local.paths import DataDir
 

@@ -5,14 +5,20 @@ that a broker which lost its store knows it within seconds.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import NoReturn, Protocol
 from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 
+from pourline.kit.db import Database, UnitOfWork
+from pourline.kit.errors import TROUBLE
+
 RECONNECT_WAIT_S = 0.5
+TELL_POLL_S = 1.0
 PUBACK_WAIT_S = 5.0
 KEEPALIVE_S = 10
 
@@ -35,7 +41,6 @@ class MqttLink:
         *,
         url: str,
         client_id: str,
-        on_connect: Callable[[], Awaitable[None]],
         subscribe: tuple[str, ...] = (),
         on_message: Callable[[str, bytes], Awaitable[None]] | None = None,
     ) -> None:
@@ -45,7 +50,7 @@ class MqttLink:
         self._username = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password) if parts.password else None
         self._client_id = client_id
-        self._on_connect = on_connect
+        self.on_connect: Callable[[], Awaitable[None]] | None = None
         self._subscribe = subscribe
         self._on_message = on_message
         self._client: aiomqtt.Client | None = None
@@ -65,7 +70,7 @@ class MqttLink:
         while True:
             try:
                 await self._stay()
-            except aiomqtt.MqttError as error:
+            except (aiomqtt.MqttError, *TROUBLE) as error:
                 log.warning("mqtt_disconnected", extra={"error": str(error)})
             finally:
                 self._client = None
@@ -88,7 +93,79 @@ class MqttLink:
                 await client.subscribe(topic, qos=1)
             self._client = client
             self.connected = True
-            await self._on_connect()
+            if self.on_connect:
+                await self.on_connect()
             async for message in client.messages:
                 if self._on_message and isinstance(message.payload, bytes):
                     await self._on_message(message.topic.value, message.payload)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retained:
+    """A last word to be told: of which row, in which version."""
+
+    key: str
+    version: int
+    topic: str
+    payload: bytes
+
+
+class RetainedStore(Protocol):
+    """Rows with a version, and the version of each that was told."""
+
+    async def untold(self, unit: UnitOfWork) -> list[Retained]:
+        """Return a bounded number of rows whose newest version was not told."""
+        ...
+
+    async def mark_told(self, unit: UnitOfWork, told: Sequence[tuple[str, int]]) -> None:
+        """Remember which version of each row was told."""
+        ...
+
+    async def tell_all_again(self, unit: UnitOfWork) -> None:
+        """Forget what was told."""
+        ...
+
+
+class RetainedTeller:
+    """Publishes the newest version of each row, retained, when woken and by the clock."""
+
+    def __init__(
+        self, *, database: Database, publisher: RetainedPublisher, store: RetainedStore
+    ) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._store = store
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look now: something was committed."""
+        self._wake.set()
+
+    async def tell_all_again(self) -> None:
+        """Tell everything anew, after a connect: the broker may be another one."""
+        async with self._database.transaction() as unit:
+            await self._store.tell_all_again(unit)
+        self.wake()
+
+    async def run(self) -> NoReturn:
+        """Tell for ever; what cannot be told now is told later."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), TELL_POLL_S)
+            self._wake.clear()
+            try:
+                while await self._tell():
+                    pass
+            except TROUBLE as error:
+                log.warning("telling_waits", extra={"error": repr(error)})
+
+    async def _tell(self) -> bool:
+        async with self._database.transaction() as unit:
+            words = await self._store.untold(unit)
+        for word in words:
+            await self._publisher.publish(word.topic, word.payload)
+        if words:
+            async with self._database.transaction() as unit:
+                told = [(word.key, word.version) for word in words]
+                await self._store.mark_told(unit, told)
+        return bool(words)

@@ -57,7 +57,7 @@ class Relay:
         )
 
     async def _lead(self, connection: AsyncConnection[dict[str, Any]]) -> NoReturn:
-        while not await self._takes_lead(connection):
+        while not await self._takes_lead(connection):  # noqa: ASYNC110 the leader is elsewhere
             await asyncio.sleep(POLL_S)
         await connection.execute("LISTEN outbox")
         await self._publish_leftovers(connection)
@@ -88,7 +88,7 @@ class Relay:
             await self._publish(connection, rows)
 
     async def _publish_new(self, connection: AsyncConnection[dict[str, Any]]) -> bool:
-        """Number and publish the next rows; return whether there were any."""
+        """Publish the next rows, numbered; return whether there were any."""
         cursor = await connection.execute(
             """
             WITH next AS (

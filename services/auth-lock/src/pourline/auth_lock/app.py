@@ -10,7 +10,7 @@ from pourline.auth_lock.handlers.visits import ReadVisits
 from pourline.auth_lock.settings import Settings
 from pourline.kit.clock import Clock
 from pourline.kit.dead_letters import DeadLetters
-from pourline.kit.mqtt import MqttLink
+from pourline.kit.mqtt import MqttLink, RetainedTeller
 from pourline.kit.nats import connect
 from pourline.kit.plumbing import Plumbing
 from pourline.kit.run import Service
@@ -44,20 +44,17 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
     return await plumbing.finish()
 
 
-async def _after_write(directory: Directory, teller: jobs.StateTeller, subject: str) -> None:
+async def _after_write(directory: Directory, teller: RetainedTeller, subject: str) -> None:
     """Bring what is kept in memory up to date before a command is answered."""
     if ".tap.create" in subject or ".spout." in subject:
         await directory.load()
     teller.wake()
 
 
-def _tell_states(plumbing: Plumbing, settings: Settings) -> jobs.StateTeller:
-    link = MqttLink(
-        url=settings.mqtt_url,
-        client_id="service-auth-lock",
-        on_connect=teller.tell_all_again,
-    )
-    teller = jobs.StateTeller(database=plumbing.database, publisher=link)
+def _tell_states(plumbing: Plumbing, settings: Settings) -> RetainedTeller:
+    link = MqttLink(url=settings.mqtt_url, client_id="service-auth-lock")
+    teller = RetainedTeller(database=plumbing.database, publisher=link, store=jobs.TapStates())
+    link.on_connect = teller.tell_all_again
     plumbing.service.loops |= {"mqtt": link.run, "states": teller.run}
     return teller
 

@@ -1,9 +1,8 @@
 """auth-lock's timers: telling tap states, repairing grants, keeping revoked devices out."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NoReturn
 
 import orjson
@@ -13,11 +12,10 @@ from pourline.auth_lock.devices.directory import Directory
 from pourline.auth_lock.store import taps
 from pourline.contracts.device import TapStateReport
 from pourline.contracts.subjects import tap_state_topic
-from pourline.kit.db import Database, Row
+from pourline.kit.db import Row, UnitOfWork
 from pourline.kit.errors import TROUBLE
-from pourline.kit.mqtt import RetainedPublisher
+from pourline.kit.mqtt import Retained
 
-TELL_POLL_S = 1.0
 STATES_A_ROUND = 200
 REPAIR_EVERY_S = 2.0
 SWEEP_EVERY_S = 15.0
@@ -28,45 +26,29 @@ SERVICE_WAIT_S = 2.0
 log = logging.getLogger(__name__)
 
 
-class StateTeller:
-    """Publishes each tap's newest state, retained; what the broker lost is told again."""
+class TapStates:
+    """Each tap's state as its retained topic says it."""
 
-    def __init__(self, *, database: Database, publisher: RetainedPublisher) -> None:
-        self._database = database
-        self._publisher = publisher
-        self._wake = asyncio.Event()
-
-    def wake(self) -> None:
-        """Look now: something was committed."""
-        self._wake.set()
-
-    async def tell_all_again(self) -> None:
-        """Have every state told anew, after a connect: the broker may be another one."""
-        async with self._database.transaction() as unit:
-            await taps.tell_all_again(unit)
-        self.wake()
-
-    async def run(self) -> NoReturn:
-        """Tell states for ever, when woken and by the clock."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), TELL_POLL_S)
-            self._wake.clear()
-            try:
-                await self._tell()
-            except TROUBLE as error:
-                log.warning("states_wait", extra={"error": repr(error)})
-
-    async def _tell(self) -> None:
-        async with self._database.transaction() as unit:
-            rows = await taps.untold_states(unit, limit=STATES_A_ROUND)
-        for row in rows:
-            await self._publisher.publish(
-                tap_state_topic(row["location"], row["id"]), _report(row).wire()
+    async def untold(self, unit: UnitOfWork) -> list[Retained]:
+        """Return taps whose newest state was not told yet."""
+        rows = await taps.untold_states(unit, limit=STATES_A_ROUND)
+        return [
+            Retained(
+                key=row["id"],
+                version=row["state_version"],
+                topic=tap_state_topic(row["location"], row["id"]),
+                payload=_report(row).wire(),
             )
-        if rows:
-            async with self._database.transaction() as unit:
-                await taps.mark_told(unit, [(row["id"], row["state_version"]) for row in rows])
+            for row in rows
+        ]
+
+    async def mark_told(self, unit: UnitOfWork, told: Sequence[tuple[str, int]]) -> None:
+        """Remember which version of each tap's state was told."""
+        await taps.mark_told(unit, told)
+
+    async def tell_all_again(self, unit: UnitOfWork) -> None:
+        """Forget what was told."""
+        await taps.tell_all_again(unit)
 
 
 def _report(row: Row) -> TapStateReport:

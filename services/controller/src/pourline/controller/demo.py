@@ -96,6 +96,7 @@ class DemoBar:
     """What stands in the demo."""
 
     taps: list[tuple[str, str]]
+    beverages: dict[str, str]
     guests: list[Guest]
     spouts: list[tuple[str, str, str]]
     password: str
@@ -118,17 +119,18 @@ async def seed(bar: BarClient, book: Book) -> DemoBar:
 
     async def make(key: str, path: str, body: Body) -> Body:
         kept = book.find(key)
-        return (
-            kept if kept is not None else book.fixed(key, await _post(bar, book, key, path, body))
-        )
+        if kept is None:
+            kept = book.fixed(key, await _post(bar, book, key, path, body))
+        return kept
 
     builder = Builder(make)
     password = await _owner(bar, book)
     await make("shift", "/api/shifts/open", {"opening_float": OPENING_FLOAT})
     beverages = {new: await builder.beverage(new.name, new) for new in (LAGER, ALE, CIDER)}
+    on_tap = {f"tap{name}": beverages[new] for name, new in TAPS}
     taps = [
-        (name, await builder.tap(f"tap{name}", name=f"Tap {name}", beverage_id=beverages[new]))
-        for name, new in TAPS
+        (tap_id, await builder.tap(tap_id, name=f"Tap {tap_id[3:]}", beverage_id=beverage_id))
+        for tap_id, beverage_id in on_tap.items()
     ]
     for new in IN_STOCK:
         await builder.keg(f"stock-{new.name}", beverages[new])
@@ -137,7 +139,7 @@ async def seed(bar: BarClient, book: Book) -> DemoBar:
         for number, name in enumerate(GUESTS, 1)
     ]
     spouts = [await _spout(make, name, ml_per_pulse) for name, ml_per_pulse in SPOUTS]
-    return DemoBar([(f"tap{name}", secret) for name, secret in taps], guests, spouts, password)
+    return DemoBar(taps, on_tap, guests, spouts, password)
 
 
 async def _post(bar: BarClient, book: Book, key: str, path: str, body: Body) -> Body:
@@ -193,7 +195,8 @@ async def _live(demo: DemoBar, bar: BarClient, address: BarAddress, tempo: Tempo
         )
         for tap_id, secret in demo.taps
     ]
-    evening = Evening(taps=taps, guests=demo.guests, staff=Staff(bar), tally=tally, dice=dice)
+    staff = Staff(bar, beverages=demo.beverages)
+    evening = Evening(taps=taps, guests=demo.guests, staff=staff, tally=tally, dice=dice)
     async with running(taps), asyncio.TaskGroup() as group:
         for device_id, secret, item_id in demo.spouts:
             spout = Spout(broker, device_id=device_id, secret=secret)

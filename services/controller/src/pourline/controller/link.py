@@ -158,7 +158,8 @@ class Link:
         while not self._closed.is_set():
             client.loop_misc()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closed.wait(), MISC_EVERY_S)
+                async with asyncio.timeout(MISC_EVERY_S):
+                    await self._closed.wait()
 
     def _attach(self, client: Client, loop: asyncio.AbstractEventLoop) -> None:
         """Let the loop read and write the socket; the CONNECT has already been written."""

@@ -120,7 +120,8 @@ class Sync:
             self._tell_overdue()
             self._hooks.changed()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._pause_s())
+                async with asyncio.timeout(self._pause_s()):
+                    await self._wake.wait()
 
     async def _forget(self) -> None:
         """Drop the answered pours from the store, many in one commit."""

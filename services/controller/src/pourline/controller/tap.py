@@ -83,6 +83,7 @@ class TapController:
         self._tap = Tap()
         self._lifetime_seen = 0
         self._link_broke = False
+        self._is_over = False
         self._told: tuple[object, ...] = ()
         self._jobs: set[asyncio.Task[None]] = set()
         self._pouring = asyncio.Event()
@@ -116,6 +117,7 @@ class TapController:
                 tasks.create_task(self._watch_flow())
                 tasks.create_task(self._watch_leaks())
         finally:
+            self._is_over = True
             self._hardware.valve.close()
             if self._jobs:
                 await asyncio.wait(self._jobs)
@@ -189,7 +191,12 @@ class TapController:
         self._lifetime_seen = 0
 
     def _happen(self, event: Event) -> None:
-        """Step the machine and do what it wants, the valve first of all."""
+        """Step the machine and do what it wants; nothing more once `run` is over.
+
+        A grant whose commit ends after that never opens the valve: the next start ends it.
+        """
+        if self._is_over:
+            return
         rules = self.config.rules
         self._tap, effects = step(self._tap, event, now_ms=self._clock.elapsed_ms(), rules=rules)
         for effect in effects:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Mapping
 from importlib import import_module
 
 from pourline.contracts.topology import SERVICES
@@ -22,5 +23,14 @@ def run(arguments: argparse.Namespace) -> int:
         secrets=credentials.load_or_make(data_dir),
         facts=data_dir.facts(),
     )
-    os.environ.update(surroundings.of_service(service))
+    given = surroundings.of_service(service)
+    _forget_other_databases(given)
+    os.environ.update(given)
     return int(import_module(f"pourline.{snake(service)}.__main__").main())
+
+
+def _forget_other_databases(given: Mapping[str, str]) -> None:
+    """Take every database address out of the environment that this service was not given."""
+    for name in tuple(os.environ):
+        if name.startswith("DATABASE_URL") and name not in given:
+            del os.environ[name]

@@ -106,7 +106,8 @@ class BatchConsumer:
                     raw = await subscription.fetch(self._batch, timeout=FETCH_WAIT_S)
                 except TimeoutError:
                     continue
-                await self._take(raw)
+                if raw:
+                    await self._take(raw)
         finally:
             await subscription.unsubscribe()
 

@@ -238,7 +238,8 @@ class Fleet:
                 position += 1
             if bulk.waiting:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(bulk.progress.wait(), SWEEP_S)
+                    async with asyncio.timeout(SWEEP_S):
+                        await bulk.progress.wait()
                 self._send_again(bulk, again_after_s)
 
     def _send(self, bulk: _Bulk, tap_id: str, fields: Fields) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -32,15 +33,19 @@ class Keg:
 
 
 class Staff:
-    """Does over HTTP what a bar's staff do by hand; a refusal is logged and left."""
+    """Does over HTTP what a bar's staff do by hand; a refusal is logged and left.
 
-    def __init__(self, bar: BarClient) -> None:
+    `beverages` says by tap id what belongs on a tap.
+    """
+
+    def __init__(self, bar: BarClient, *, beverages: Mapping[str, str]) -> None:
         self._bar = bar
+        self._beverages = beverages
 
     async def help(self, guest: Guest, reason: str) -> None:
         """Do what a guest needs whose card was refused for this reason."""
         match reason:
-            case "insufficient_balance" | "limit_reached":
+            case "insufficient_balance":
                 await self.top_up(guest, TOP_UP)
             case "no_active_visit" | "unknown_card":
                 await self.welcome(guest)
@@ -67,10 +72,8 @@ class Staff:
     async def look_at_keg(self, tap_id: str) -> Keg:
         """Ask what is left on a tap; a tap without a keg has nothing."""
         tap = await self._bar.get(f"/api/taps/{tap_id}")
-        beverage = tap.get("beverage_id")
-        if beverage is None and isinstance(tap.get("beverage"), dict):
-            beverage = dict(tap["beverage"]).get("id")  # type: ignore[call-overload]
-        return Keg(str(beverage or ""), Decimal(str(tap.get("remaining_ml") or 0)))
+        remaining_ml = Decimal(str(tap.get("remaining_ml") or 0))
+        return Keg(self._beverages[tap_id], remaining_ml)
 
     async def change_keg(self, tap_id: str, keg: Keg) -> None:
         """Connect the keg that stock suggests, or a newly delivered one."""

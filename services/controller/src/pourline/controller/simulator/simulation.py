@@ -43,42 +43,63 @@ class Simulation:
 async def simulate(simulation: Simulation, address: BarAddress) -> int:
     """Run it; return 0, or 1 when a pour has no status in the end."""
     dice = random.Random(simulation.seed)  # noqa: S311 - guests' choices, no secret
-    tally = Tally()
     async with BarClient(http_url=address.http_url, token=address.token) as bar:
+        house = await _build(simulation, bar)
+        staff = Staff(bar, beverages=house.beverages)
         with tempfile.TemporaryDirectory(prefix="pourline-simulate-") as directory:
-            taps, guests = await _build(simulation, address, bar, Path(directory), tally)
+            tally, broker = Tally(), Broker.parse(address.mqtt_url)
+            taps = _pour_taps(simulation, house, broker, tally, Path(directory))
             async with running(taps):
                 evening = Evening(
-                    taps=taps, guests=guests, staff=Staff(bar), tally=tally, dice=dice
+                    taps=taps, guests=house.guests, staff=staff, tally=tally, dice=dice
                 )
                 await evening.run(simulation.pace)
                 is_settled = await settle(taps, tally, within_s=simulation.answered_within_s)
-        await asyncio.gather(*(Staff(bar).say_goodbye(guest) for guest in guests))
+        goodbyes = (staff.say_goodbye(guest) for guest in house.guests)
+        await asyncio.gather(*goodbyes, return_exceptions=True)
     print(tally.line())
     return 0 if is_settled else 1
 
 
-async def _build(
-    simulation: Simulation, address: BarAddress, bar: BarClient, directory: Path, tally: Tally
-) -> tuple[list[PourTap], list[Guest]]:
+@dataclass(frozen=True, slots=True)
+class _House:
+    """What was made for one run; secrets and beverages by tap id."""
+
+    secrets: dict[str, str]
+    beverages: dict[str, str]
+    guests: list[Guest]
+
+
+async def _build(simulation: Simulation, bar: BarClient) -> _House:
     """Create a bar under names of its own, so that a second run finds no first one."""
     run, builder = secrets.token_hex(3), Builder(making(bar))
-    beverages = [await builder.beverage("", new) for new in BEVERAGES[: simulation.taps]]
-    broker = Broker.parse(address.mqtt_url)
-    taps = []
+    listed = [await builder.beverage("", new) for new in BEVERAGES[: simulation.taps]]
+    house = _House({}, {}, [])
     for number in range(simulation.taps):
         tap_id = f"sim-{run}-{number + 1}"
-        beverage_id = beverages[number % len(beverages)]
-        secret = await builder.tap(tap_id, name=f"Simulated {number + 1}", beverage_id=beverage_id)
-        rules = Rules(settle_ms=FAST_SETTLE_MS)
-        config = TapConfig(tap_id=tap_id, secret=secret, broker=broker, rules=rules)
-        path = directory / f"{tap_id}.db"
-        taps.append(PourTap(config, path=path, speed=simulation.speed, tally=tally))
-    guests = [
-        await builder.guest("", name=f"Guest {run} {number + 1}", card_uid=_card(run, number))
-        for number in range(simulation.guests)
+        house.beverages[tap_id] = listed[number % len(listed)]
+        house.secrets[tap_id] = await builder.tap(
+            tap_id, name=f"Simulated {number + 1}", beverage_id=house.beverages[tap_id]
+        )
+    for number in range(simulation.guests):
+        name, card_uid = f"Guest {run} {number + 1}", _card(run, number)
+        house.guests.append(await builder.guest("", name=name, card_uid=card_uid))
+    return house
+
+
+def _pour_taps(
+    simulation: Simulation, house: _House, broker: Broker, tally: Tally, directory: Path
+) -> list[PourTap]:
+    rules = Rules(settle_ms=FAST_SETTLE_MS)
+    return [
+        PourTap(
+            TapConfig(tap_id=tap_id, secret=secret, broker=broker, rules=rules),
+            path=directory / f"{tap_id}.db",
+            speed=simulation.speed,
+            tally=tally,
+        )
+        for tap_id, secret in house.secrets.items()
     ]
-    return taps, guests
 
 
 def _card(run: str, number: int) -> str:

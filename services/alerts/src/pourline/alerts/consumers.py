@@ -1,0 +1,31 @@
+"""alerts' NATS edge: which event goes to which handler."""
+
+from collections.abc import Mapping
+
+from pourline.alerts import handlers
+from pourline.contracts.base import Event
+from pourline.contracts.cellar import (
+    KegConnected,
+    KegDisconnected,
+    KegLevelChanged,
+    StockConsumed,
+)
+from pourline.contracts.money import GuestToppedUp, PourAccepted, PourHeld, PourMismatched
+from pourline.contracts.taps import ConfigChanged, TapStateChanged
+from pourline.kit.nats import Handler
+
+
+def routes() -> Mapping[type[Event], Handler]:
+    """Return the handler of every event that alerts reads."""
+    return {
+        KegLevelChanged: handlers.on_keg_levels,
+        KegConnected: handlers.on_kegs_connected,
+        KegDisconnected: handlers.on_kegs_disconnected,
+        StockConsumed: handlers.on_stock_consumed,
+        PourAccepted: handlers.on_pours_accepted,
+        PourHeld: handlers.on_pours_held,
+        PourMismatched: handlers.on_pours_mismatched,
+        GuestToppedUp: handlers.on_topups,
+        ConfigChanged: handlers.on_config,
+        TapStateChanged: handlers.on_tap_states,
+    }

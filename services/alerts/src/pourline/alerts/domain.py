@@ -1,0 +1,198 @@
+"""Which happening opens which alert, and which one ends it.
+
+Pure functions of values. Sources: the outer contract, "Alert kinds"; requirement AL-2.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+KEG_LOW_RATIO = Decimal("0.15")
+"""A keg at or below this share of its volume is low, unless `keg_low_ratio` says otherwise."""
+
+
+class Severity(StrEnum):
+    """How much an alert matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Kind(StrEnum):
+    """What an alert is about."""
+
+    KEG_LOW = "keg_low"
+    KEG_EMPTY = "keg_empty"
+    SYNC_PENDING = "sync_pending"
+    SYNC_MISMATCH = "sync_mismatch"
+    POUR_HELD = "pour_held"
+    GHOST_POUR = "ghost_pour"
+    OVERDRAWN = "overdrawn"
+    DEVICE_OFFLINE = "device_offline"
+    NEGATIVE_STOCK = "negative_stock"
+
+
+SEVERITIES: dict[Kind, Severity] = {
+    Kind.KEG_LOW: Severity.WARNING,
+    Kind.KEG_EMPTY: Severity.CRITICAL,
+    Kind.SYNC_PENDING: Severity.WARNING,
+    Kind.SYNC_MISMATCH: Severity.WARNING,
+    Kind.POUR_HELD: Severity.WARNING,
+    Kind.GHOST_POUR: Severity.WARNING,
+    Kind.OVERDRAWN: Severity.WARNING,
+    Kind.DEVICE_OFFLINE: Severity.WARNING,
+    Kind.NEGATIVE_STOCK: Severity.WARNING,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """What an alert stands for: one open alert a kind and subject."""
+
+    kind: Kind
+    subject_type: str
+    subject_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breach:
+    """A cause that is there, in words for staff."""
+
+    cause: Cause
+    location: str
+    title: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What one happening says: causes that are there, causes that are gone."""
+
+    opens: tuple[Breach, ...] = ()
+    ends: tuple[Cause, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class KegLevel:
+    """What is left in a keg."""
+
+    keg_id: str
+    beverage: str
+    tap_id: str | None
+    location: str
+    volume_ml: Decimal
+    remaining_ml: Decimal
+
+
+def keg_findings(level: KegLevel, *, low_ratio: Decimal) -> Findings:
+    """Return what a keg's level says: low, empty, or neither."""
+    low = Cause(kind=Kind.KEG_LOW, subject_type="keg", subject_id=level.keg_id)
+    empty = Cause(kind=Kind.KEG_EMPTY, subject_type="keg", subject_id=level.keg_id)
+    where = f"tap {level.tap_id}" if level.tap_id else "no tap"
+    if level.remaining_ml <= 0:
+        breach = Breach(
+            cause=empty,
+            location=level.location,
+            title=f"{level.beverage} is empty",
+            message=f"The keg on {where} is empty. Connect another one.",
+        )
+        return Findings(opens=(breach,), ends=(low,))
+    if level.remaining_ml > level.volume_ml * low_ratio:
+        return Findings(ends=(low, empty))
+    share = level.remaining_ml * 100 / level.volume_ml
+    breach = Breach(
+        cause=low,
+        location=level.location,
+        title=f"{level.beverage} is low",
+        message=f"The keg on {where} holds {level.remaining_ml:.0f} ml, {share:.0f} %.",
+    )
+    return Findings(opens=(breach,), ends=(empty,))
+
+
+def keg_is_off(keg_id: str) -> Findings:
+    """Return what a disconnected keg says: it is nobody's trouble any more."""
+    return Findings(
+        ends=(
+            Cause(kind=Kind.KEG_LOW, subject_type="keg", subject_id=keg_id),
+            Cause(kind=Kind.KEG_EMPTY, subject_type="keg", subject_id=keg_id),
+        )
+    )
+
+
+def pour_findings(
+    *, client_tx_id: str, tap_id: str, location: str, kind: Kind, reason: str | None
+) -> Findings:
+    """Return the alert that a pour out of the ordinary opens."""
+    words = {
+        Kind.POUR_HELD: ("A pour waits for you", f"A pour on tap {tap_id} is held: {reason}."),
+        Kind.SYNC_MISMATCH: (
+            "Two words on one pour",
+            f"A pour on tap {tap_id} came again with other figures. No money moved.",
+        ),
+        Kind.GHOST_POUR: (
+            "Beer ran without a card",
+            f"Tap {tap_id} reported flow that nobody asked for.",
+        ),
+    }
+    title, message = words[kind]
+    cause = Cause(kind=kind, subject_type="pour", subject_id=client_tx_id)
+    return Findings(opens=(Breach(cause=cause, location=location, title=title, message=message),))
+
+
+def balance_findings(*, guest_id: str, location: str, balance: int) -> Findings:
+    """Return what a guest's balance says: overdrawn or not."""
+    cause = Cause(kind=Kind.OVERDRAWN, subject_type="guest", subject_id=guest_id)
+    if balance >= 0:
+        return Findings(ends=(cause,))
+    breach = Breach(
+        cause=cause,
+        location=location,
+        title="A guest owes money",
+        message=f"The guest's balance is {balance} minor units.",
+    )
+    return Findings(opens=(breach,))
+
+
+def tap_findings(*, tap_id: str, location: str, online: bool, pending_sync: int) -> Findings:
+    """Return what a tap's link says: offline, or pours that wait to be booked."""
+    offline = Cause(kind=Kind.DEVICE_OFFLINE, subject_type="tap", subject_id=tap_id)
+    pending = Cause(kind=Kind.SYNC_PENDING, subject_type="tap", subject_id=tap_id)
+    opens, ends = [], []
+    if online:
+        ends.append(offline)
+    else:
+        opens.append(
+            Breach(
+                cause=offline,
+                location=location,
+                title=f"Tap {tap_id} is offline",
+                message="Its controller lost its link. A pour in it will come later.",
+            )
+        )
+    if pending_sync == 0:
+        ends.append(pending)
+    else:
+        opens.append(
+            Breach(
+                cause=pending,
+                location=location,
+                title=f"Tap {tap_id} has pours to book",
+                message=f"{pending_sync} pours wait in its controller.",
+            )
+        )
+    return Findings(opens=tuple(opens), ends=tuple(ends))
+
+
+def stock_findings(*, item_id: str, location: str, shortfall: Decimal) -> Findings:
+    """Return the alert that a pour beyond the stock opens."""
+    if shortfall <= 0:
+        return Findings()
+    cause = Cause(kind=Kind.NEGATIVE_STOCK, subject_type="item", subject_id=item_id)
+    breach = Breach(
+        cause=cause,
+        location=location,
+        title="More was poured than was in stock",
+        message=f"A spout poured {shortfall} more than the batches held.",
+    )
+    return Findings(opens=(breach,))

@@ -1,0 +1,260 @@
+"""Opening, acknowledging and ending alerts."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from pourline.alerts import domain, store
+from pourline.alerts.domain import Findings, KegLevel, Kind
+from pourline.alerts.errors import AlertOver, AlertUnknown
+from pourline.contracts import evening
+from pourline.contracts.base import Envelope, Listing
+from pourline.contracts.cellar import (
+    KegConnected,
+    KegDisconnected,
+    KegLevelChanged,
+    StockConsumed,
+)
+from pourline.contracts.device import AlertSubject
+from pourline.contracts.evening import Alert, AlertChanged
+from pourline.contracts.money import GuestToppedUp, PourAccepted, PourHeld, PourMismatched
+from pourline.contracts.taps import ConfigChanged, TapStateChanged
+from pourline.kit.db import Row, UnitOfWork
+from pourline.kit.ids import new_id, parse_id
+from pourline.kit.nats import Context
+
+MAIN = "main"
+
+
+async def apply(unit: UnitOfWork, findings: Iterable[Findings]) -> None:
+    """Open what is there and has no alert, end what is gone; each announced once."""
+    for found in findings:
+        for cause in found.ends:
+            ended = await store.end_alert(unit, cause)
+            if ended:
+                _announce(unit, ended, evening.AlertResolved, actor="system")
+        for breach in found.opens:
+            alert_id = new_id()
+            if await store.open_alert(unit, alert_id=alert_id, breach=breach):
+                row = await store.find_alert(unit, alert_id)
+                if row:
+                    _announce(unit, row, evening.AlertOpened, actor=None)
+
+
+async def on_keg_levels(events: Sequence[Envelope[KegLevelChanged]], unit: UnitOfWork) -> None:
+    """Look at the newest level of each keg."""
+    ratio = await store.keg_low_ratio(unit)
+    newest = {event.data.keg_id: event.data for event in events}
+    levels = [KegLevel(**_keg(level), tap_id=level.tap_id) for level in newest.values()]
+    await apply(unit, [domain.keg_findings(level, low_ratio=ratio) for level in levels])
+
+
+async def on_kegs_connected(events: Sequence[Envelope[KegConnected]], unit: UnitOfWork) -> None:
+    """Look at a keg as it is connected."""
+    ratio = await store.keg_low_ratio(unit)
+    await apply(
+        unit,
+        [
+            domain.keg_findings(
+                KegLevel(**_keg(event.data), tap_id=event.data.tap_id), low_ratio=ratio
+            )
+            for event in events
+        ],
+    )
+
+
+def _keg(level: KegLevelChanged | KegConnected) -> dict[str, Any]:
+    return {
+        "keg_id": level.keg_id,
+        "beverage": level.beverage_name,
+        "location": getattr(level, "location", MAIN),
+        "volume_ml": level.volume_ml,
+        "remaining_ml": level.remaining_ml,
+    }
+
+
+async def on_kegs_disconnected(
+    events: Sequence[Envelope[KegDisconnected]], unit: UnitOfWork
+) -> None:
+    """End the alerts of kegs that are off."""
+    await apply(unit, [domain.keg_is_off(event.data.keg_id) for event in events])
+
+
+async def on_pours_accepted(events: Sequence[Envelope[PourAccepted]], unit: UnitOfWork) -> None:
+    """Look for flow that nobody asked for, and for guests who owe."""
+    findings = []
+    owing = {}
+    for pour in (event.data for event in events):
+        if pour.ghost:
+            findings.append(_about_pour(pour, Kind.GHOST_POUR))
+        if pour.guest_id and pour.balance is not None and pour.balance < 0:
+            owing[pour.guest_id] = pour
+    findings += [
+        domain.balance_findings(
+            guest_id=guest_id, location=pour.location, balance=pour.balance or 0
+        )
+        for guest_id, pour in owing.items()
+    ]
+    await apply(unit, findings)
+
+
+async def on_pours_held(events: Sequence[Envelope[PourHeld]], unit: UnitOfWork) -> None:
+    """Tell staff of pours that wait for a person."""
+    await apply(unit, [_about_pour(event.data, Kind.POUR_HELD) for event in events])
+
+
+async def on_pours_mismatched(events: Sequence[Envelope[PourMismatched]], unit: UnitOfWork) -> None:
+    """Tell staff of two words on one pour."""
+    await apply(unit, [_about_pour(event.data, Kind.SYNC_MISMATCH) for event in events])
+
+
+def _about_pour(pour: PourAccepted | PourHeld | PourMismatched, kind: Kind) -> Findings:
+    return domain.pour_findings(
+        client_tx_id=pour.client_tx_id,
+        tap_id=pour.tap_id,
+        location=pour.location,
+        kind=kind,
+        reason=pour.reason,
+    )
+
+
+async def on_topups(events: Sequence[Envelope[GuestToppedUp]], unit: UnitOfWork) -> None:
+    """End the alert of a guest who paid."""
+    await apply(
+        unit,
+        [
+            domain.balance_findings(
+                guest_id=event.data.guest_id, location=MAIN, balance=event.data.balance
+            )
+            for event in events
+            if event.data.balance >= 0
+        ],
+    )
+
+
+async def on_tap_states(events: Sequence[Envelope[TapStateChanged]], unit: UnitOfWork) -> None:
+    """Look at the newest word on each tap's link."""
+    newest = {event.data.tap_id: event.data for event in events}
+    await apply(
+        unit,
+        [
+            domain.tap_findings(
+                tap_id=tap.tap_id,
+                location=tap.location,
+                online=tap.online,
+                pending_sync=tap.pending_sync,
+            )
+            for tap in newest.values()
+        ],
+    )
+
+
+async def on_stock_consumed(events: Sequence[Envelope[StockConsumed]], unit: UnitOfWork) -> None:
+    """Tell staff of pours beyond the stock."""
+    await apply(
+        unit,
+        [
+            domain.stock_findings(
+                item_id=event.data.item_id, location=MAIN, shortfall=event.data.shortfall
+            )
+            for event in events
+        ],
+    )
+
+
+async def on_config(events: Sequence[Envelope[ConfigChanged]], unit: UnitOfWork) -> None:
+    """Know configuration values."""
+    for event in events:
+        await store.save_config(
+            unit, key=event.data.key, value=event.data.value, version=event.version
+        )
+
+
+async def list_alerts(
+    query: evening.ListAlerts, unit: UnitOfWork, context: Context
+) -> Listing[Alert]:
+    """Return alerts, newest first."""
+    del context
+    rows = await store.list_alerts(
+        unit,
+        severity=query.severity.value if query.severity else None,
+        state=query.state.value if query.state else None,
+        before=int(query.cursor) if query.cursor and query.cursor.isdecimal() else None,
+        limit=query.limit + 1,
+    )
+    page = rows[: query.limit]
+    more = len(rows) > query.limit
+    return Listing[Alert](
+        items=[alert_of(row) for row in page], next=str(page[-1]["number"]) if more else None
+    )
+
+
+async def acknowledge_alert(
+    order: evening.AcknowledgeAlert, unit: UnitOfWork, context: Context
+) -> Alert:
+    """Record who deals with an alert; raises `AlertUnknown`, `AlertOver`."""
+    alert_id = await _standing(unit, order.alert_id)
+    row = await store.acknowledge(
+        unit, alert_id=alert_id, actor=context.actor, comment=order.comment
+    )
+    _announce(unit, row, evening.AlertAcknowledged, actor=context.actor)
+    return alert_of(row)
+
+
+async def resolve_alert(order: evening.ResolveAlert, unit: UnitOfWork, context: Context) -> Alert:
+    """Record who ended an alert; raises `AlertUnknown`, `AlertOver`."""
+    alert_id = await _standing(unit, order.alert_id)
+    row = await store.resolve(unit, alert_id=alert_id, actor=context.actor, comment=order.comment)
+    _announce(unit, row, evening.AlertResolved, actor=context.actor)
+    return alert_of(row)
+
+
+async def _standing(unit: UnitOfWork, text: str) -> UUID:
+    alert_id = parse_id(text)
+    row = await store.find_alert(unit, alert_id) if alert_id else None
+    if alert_id is None or row is None:
+        raise AlertUnknown
+    if row["state"] == evening.AlertState.RESOLVED:
+        raise AlertOver
+    return alert_id
+
+
+async def alert_exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
+    """Return whether the alert that a malformed message is about is there."""
+    alert_id = parse_id(str(raw.get("alert_id", "")))
+    return alert_id is not None and await store.find_alert(unit, alert_id) is not None
+
+
+def _announce(unit: UnitOfWork, row: Row, model: type[AlertChanged], *, actor: str | None) -> None:
+    unit.announce(
+        model(
+            alert_id=str(row["id"]),
+            kind=row["kind"],
+            severity=row["severity"],
+            location=row["location"],
+            actor=actor,
+            at=unit.clock.now(),
+        ),
+        aggregate=f"alert:{row['id']}",
+        version=row["version"],
+    )
+
+
+def alert_of(row: Row) -> Alert:
+    """Return an alert's row as the contract shows it."""
+    return Alert(
+        id=str(row["id"]),
+        alert_id=str(row["id"]),
+        severity=row["severity"],
+        kind=row["kind"],
+        title=row["title"],
+        message=row["message"],
+        subject=AlertSubject(type=row["subject_type"], id=row["subject_id"]),
+        state=row["state"],
+        opened_at=row["opened_at"],
+        acknowledged_by=row["acknowledged_by"],
+        resolved_at=row["resolved_at"],
+        resolved_by=row["resolved_by"],
+        comment=row["comment"],
+        priority=row["priority"],
+    )

@@ -1,0 +1,137 @@
+"""All of alerts' SQL."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from uuid import UUID
+
+import orjson
+
+from pourline.alerts.domain import KEG_LOW_RATIO, SEVERITIES, Breach, Cause
+from pourline.kit.db import Row, UnitOfWork
+
+
+async def open_alert(unit: UnitOfWork, *, alert_id: UUID, breach: Breach) -> bool:
+    """Open an alert for a cause that has none; return whether it is new.
+
+    An open one gets the newest words, and is told again only when they changed.
+    """
+    row = await unit.maybe(
+        """
+        INSERT INTO alert (id, kind, severity, subject_type, subject_id, location, title, message)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+        ON CONFLICT (kind, subject_type, subject_id) WHERE state <> 'resolved'
+            DO UPDATE SET message = excluded.message, version = alert.version + 1
+            WHERE alert.message <> excluded.message
+        RETURNING id
+        """,
+        (
+            alert_id,
+            breach.cause.kind.value,
+            SEVERITIES[breach.cause.kind].value,
+            breach.cause.subject_type,
+            breach.cause.subject_id,
+            breach.location,
+            breach.title,
+            breach.message,
+        ),
+    )
+    return row is not None and row["id"] == alert_id
+
+
+async def end_alert(unit: UnitOfWork, cause: Cause) -> Row | None:
+    """Resolve the open alert of a cause that is gone, and return it."""
+    return await unit.maybe(
+        """
+        UPDATE alert SET state = 'resolved', resolved_at = clock_timestamp(),
+                         resolved_by = 'system', version = version + 1
+        WHERE kind = %s AND subject_type = %s AND subject_id = %s AND state <> 'resolved'
+        RETURNING *
+        """,
+        (cause.kind.value, cause.subject_type, cause.subject_id),
+    )
+
+
+async def find_alert(unit: UnitOfWork, alert_id: UUID) -> Row | None:
+    """Return an alert, locked until the commit."""
+    return await unit.maybe("SELECT * FROM alert WHERE id = %s FOR UPDATE", (alert_id,))
+
+
+async def acknowledge(unit: UnitOfWork, *, alert_id: UUID, actor: str, comment: str | None) -> Row:
+    """Record who deals with an alert."""
+    return await unit.one(
+        """
+        UPDATE alert SET state = 'acknowledged', acknowledged_by = %s,
+                         acknowledged_at = clock_timestamp(), comment = coalesce(%s, comment),
+                         version = version + 1
+        WHERE id = %s RETURNING *
+        """,
+        (actor, comment, alert_id),
+    )
+
+
+async def resolve(unit: UnitOfWork, *, alert_id: UUID, actor: str, comment: str | None) -> Row:
+    """Record who ended an alert."""
+    return await unit.one(
+        """
+        UPDATE alert SET state = 'resolved', resolved_by = %s, resolved_at = clock_timestamp(),
+                         comment = coalesce(%s, comment), version = version + 1
+        WHERE id = %s RETURNING *
+        """,
+        (actor, comment, alert_id),
+    )
+
+
+async def list_alerts(
+    unit: UnitOfWork, *, severity: str | None, state: str | None, before: int | None, limit: int
+) -> list[Row]:
+    """Return alerts, newest first, older than number `before`."""
+    return await unit.all(
+        """
+        SELECT * FROM alert
+        WHERE (%s::text IS NULL OR severity = %s) AND (%s::text IS NULL OR state = %s)
+          AND (%s::bigint IS NULL OR number < %s)
+        ORDER BY number DESC LIMIT %s
+        """,
+        (severity, severity, state, state, before, before, limit),
+    )
+
+
+async def untold_alerts(unit: UnitOfWork, *, limit: int) -> list[Row]:
+    """Return alerts whose newest version was not told on their topic yet."""
+    return await unit.all(
+        "SELECT * FROM alert WHERE told_version < version ORDER BY number LIMIT %s", (limit,)
+    )
+
+
+async def mark_told(unit: UnitOfWork, told: Sequence[tuple[str, int]]) -> None:
+    """Remember which version of each alert was told."""
+    await unit.execute(
+        """
+        UPDATE alert SET told_version = greatest(told_version, fresh.version)
+        FROM unnest(%s::uuid[], %s::bigint[]) AS fresh (id, version) WHERE alert.id = fresh.id
+        """,
+        ([alert_id for alert_id, _ in told], [version for _, version in told]),
+    )
+
+
+async def tell_standing_again(unit: UnitOfWork) -> None:
+    """Have every alert that is not resolved told again: the broker may have lost it."""
+    await unit.execute("UPDATE alert SET told_version = 0 WHERE state <> 'resolved'")
+
+
+async def save_config(unit: UnitOfWork, *, key: str, value: object, version: int) -> None:
+    """Know a configuration value; an older one never wins."""
+    await unit.execute(
+        """
+        INSERT INTO config (key, value, version) VALUES (%s, %s, %s)
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version
+            WHERE config.version < excluded.version
+        """,
+        (key, orjson.dumps(value).decode(), version),
+    )
+
+
+async def keg_low_ratio(unit: UnitOfWork) -> Decimal:
+    """Return the share at which a keg counts as low."""
+    row = await unit.maybe("SELECT value FROM config WHERE key = 'keg_low_ratio'")
+    return Decimal(str(row["value"])) if row else KEG_LOW_RATIO

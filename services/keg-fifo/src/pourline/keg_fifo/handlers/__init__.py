@@ -1,0 +1,1 @@
+"""keg-fifo's use cases, a module per noun."""

@@ -1,0 +1,11 @@
+"""keg-fifo's environment."""
+
+from pydantic import Field
+
+from pourline.kit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What keg-fifo needs to know."""
+
+    service: str = Field(default="keg-fifo", description="This service's name.")

@@ -1,0 +1,1 @@
+"""All of keg-fifo's SQL, a module per noun."""

@@ -1,0 +1,206 @@
+"""Beverages, kegs, and which keg was on which tap when."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from pourline.keg_fifo.domain import Connection, KegStatus
+from pourline.kit.db import Row, UnitOfWork
+
+KEG_COLUMNS = """
+    keg.id, keg.beverage_id, keg.volume_ml, keg.remaining_ml, keg.status, keg.received_at,
+    keg.connected_at, keg.disconnected_at, keg.tap_id, keg.version,
+    beverage.name AS beverage_name
+"""
+KEG_FROM = "keg JOIN beverage ON beverage.id = keg.beverage_id"
+
+
+async def insert_beverage(unit: UnitOfWork, values: Mapping[str, object]) -> Row:
+    """Save a new beverage and return its row."""
+    return await unit.one(
+        """
+        INSERT INTO beverage (id, name, kind, abv, price_per_litre, price_from, created_at)
+        VALUES (%(id)s, %(name)s, %(kind)s, %(abv)s, %(price_per_litre)s, %(at)s, %(at)s)
+        RETURNING *
+        """,
+        values,
+    )
+
+
+async def find_beverage(unit: UnitOfWork, beverage_id: UUID) -> Row | None:
+    """Return a beverage."""
+    return await unit.maybe("SELECT * FROM beverage WHERE id = %s", (beverage_id,))
+
+
+async def list_beverages(unit: UnitOfWork, *, after: UUID | None, limit: int) -> list[Row]:
+    """Return beverages in order of creation."""
+    return await unit.all(
+        "SELECT * FROM beverage WHERE %s::uuid IS NULL OR id > %s ORDER BY id LIMIT %s",
+        (after, after, limit),
+    )
+
+
+async def save_price(
+    unit: UnitOfWork, *, beverage_id: UUID, price_per_litre: int, from_at: datetime
+) -> None:
+    """Show the newest price of a beverage."""
+    await unit.execute(
+        """
+        UPDATE beverage SET price_per_litre = %s, price_from = %s
+        WHERE id = %s AND price_from <= %s
+        """,
+        (price_per_litre, from_at, beverage_id, from_at),
+    )
+
+
+async def save_tap(
+    unit: UnitOfWork, *, tap_id: str, location: str, beverage_id: UUID | None
+) -> None:
+    """Know a tap."""
+    await unit.execute(
+        """
+        INSERT INTO tap (tap_id, location, beverage_id) VALUES (%s, %s, %s)
+        ON CONFLICT (tap_id) DO NOTHING
+        """,
+        (tap_id, location, beverage_id),
+    )
+
+
+async def lock_tap(unit: UnitOfWork, tap_id: str) -> Row | None:
+    """Return a tap, locked until the commit: one swap at a time."""
+    return await unit.maybe("SELECT * FROM tap WHERE tap_id = %s FOR UPDATE", (tap_id,))
+
+
+async def insert_keg(unit: UnitOfWork, values: Mapping[str, object]) -> None:
+    """Save a received keg."""
+    await unit.execute(
+        """
+        INSERT INTO keg (id, beverage_id, volume_ml, remaining_ml, received_at)
+        VALUES (%(id)s, %(beverage_id)s, %(volume_ml)s, %(volume_ml)s, %(received_at)s)
+        """,
+        values,
+    )
+
+
+async def find_keg(unit: UnitOfWork, keg_id: UUID, *, for_update: bool = False) -> Row | None:
+    """Return a keg."""
+    lock = "FOR UPDATE OF keg" if for_update else ""
+    return await unit.maybe(
+        f"SELECT {KEG_COLUMNS} FROM {KEG_FROM} WHERE keg.id = %s {lock}", (keg_id,)
+    )
+
+
+async def keg_on_tap(unit: UnitOfWork, tap_id: str) -> Row | None:
+    """Return the keg connected to a tap, locked until the commit."""
+    return await unit.maybe(
+        f"SELECT {KEG_COLUMNS} FROM {KEG_FROM} WHERE keg.tap_id = %s FOR UPDATE OF keg",
+        (tap_id,),
+    )
+
+
+async def list_kegs(
+    unit: UnitOfWork,
+    *,
+    status: str | None,
+    beverage_id: UUID | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[Row]:
+    """Return kegs, oldest receipt first, ties by id."""
+    received_at, keg_id = after or (None, None)
+    return await unit.all(
+        f"""
+        SELECT {KEG_COLUMNS} FROM {KEG_FROM}
+        WHERE (%s::text IS NULL OR keg.status = %s)
+          AND (%s::uuid IS NULL OR keg.beverage_id = %s)
+          AND (%s::timestamptz IS NULL OR (keg.received_at, keg.id) > (%s, %s))
+        ORDER BY keg.received_at, keg.id LIMIT %s
+        """,
+        (status, status, beverage_id, beverage_id, received_at, received_at, keg_id, limit),
+    )
+
+
+async def connect(unit: UnitOfWork, *, keg_id: UUID, tap_id: str, at: datetime) -> None:
+    """Put a keg on a tap, in its row and in the tap's history."""
+    await unit.execute(
+        """
+        UPDATE keg SET status = 'connected', tap_id = %s, connected_at = %s,
+                       disconnected_at = NULL, version = version + 1
+        WHERE id = %s
+        """,
+        (tap_id, at, keg_id),
+    )
+    await unit.execute(
+        "INSERT INTO connection (tap_id, connected_at, keg_id) VALUES (%s, %s, %s)",
+        (tap_id, at, keg_id),
+    )
+
+
+async def disconnect(unit: UnitOfWork, *, keg_id: UUID, status: KegStatus, at: datetime) -> None:
+    """Take a keg off its tap."""
+    await unit.execute(
+        """
+        UPDATE keg SET status = %s, tap_id = NULL, disconnected_at = %s, version = version + 1
+        WHERE id = %s
+        """,
+        (status.value, at, keg_id),
+    )
+    await unit.execute(
+        "UPDATE connection SET disconnected_at = %s WHERE keg_id = %s AND disconnected_at IS NULL",
+        (at, keg_id),
+    )
+
+
+async def list_connections(unit: UnitOfWork, tap_ids: Sequence[str]) -> dict[str, list[Connection]]:
+    """Return each tap's history of kegs, in order."""
+    rows = await unit.all(
+        """
+        SELECT tap_id, keg_id, connected_at FROM connection
+        WHERE tap_id = ANY(%s) ORDER BY tap_id, connected_at
+        """,
+        (list(tap_ids),),
+    )
+    found: dict[str, list[Connection]] = {}
+    for row in rows:
+        one = Connection(keg_id=row["keg_id"], connected_at=row["connected_at"])
+        found.setdefault(row["tap_id"], []).append(one)
+    return found
+
+
+async def lock_kegs(unit: UnitOfWork, keg_ids: Sequence[UUID]) -> dict[UUID, Row]:
+    """Return kegs, locked in order of id until the commit."""
+    rows = await unit.all(
+        f"""
+        SELECT {KEG_COLUMNS} FROM {KEG_FROM}
+        WHERE keg.id = ANY(%s) ORDER BY keg.id FOR UPDATE OF keg
+        """,
+        (list(keg_ids),),
+    )
+    return {row["id"]: row for row in rows}
+
+
+async def save_levels(unit: UnitOfWork, levels: Mapping[UUID, Decimal]) -> None:
+    """Set what is left in kegs."""
+    await unit.execute(
+        """
+        UPDATE keg SET remaining_ml = level.remaining_ml, version = version + 1
+        FROM unnest(%s::uuid[], %s::numeric[]) AS level (id, remaining_ml)
+        WHERE keg.id = level.id
+        """,
+        (list(levels), list(levels.values())),
+    )
+
+
+async def save_takings(unit: UnitOfWork, rows: Sequence[tuple[object, ...]]) -> None:
+    """Record what each pour took: id, tap, keg, taken, shortfall, start."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    await unit.execute(
+        """
+        INSERT INTO keg_taking (client_tx_id, tap_id, keg_id, taken_ml, shortfall_ml, started_at)
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::uuid[], %s::numeric[], %s::numeric[],
+                             %s::timestamptz[])
+        ON CONFLICT DO NOTHING
+        """,
+        columns,
+    )

@@ -1,0 +1,182 @@
+"""keg-fifo's tables: kegs and their history on taps, items, batches, spouts."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from pourline.kit.tables import add_kit_tables, now
+
+metadata = sa.MetaData()
+add_kit_tables(metadata)
+
+INSTANT = pg.TIMESTAMP(timezone=True)
+VOLUME = sa.Numeric(18, 3)
+QUANTITY = sa.Numeric(21, 6)
+
+beverage = sa.Table(
+    "beverage",
+    metadata,
+    sa.Column("id", pg.UUID, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("abv", QUANTITY),
+    sa.Column("price_per_litre", sa.BigInteger, nullable=False),
+    sa.Column("price_from", INSTANT, nullable=False),
+    sa.Column("created_at", INSTANT, nullable=False, server_default=now()),
+)
+
+tap = sa.Table(
+    "tap",
+    metadata,
+    sa.Column("tap_id", sa.Text, primary_key=True),
+    sa.Column("location", sa.Text, nullable=False),
+    sa.Column("beverage_id", pg.UUID),
+)
+
+keg = sa.Table(
+    "keg",
+    metadata,
+    sa.Column("id", pg.UUID, primary_key=True),
+    sa.Column("beverage_id", pg.UUID, sa.ForeignKey("beverage.id"), nullable=False),
+    sa.Column("volume_ml", VOLUME, nullable=False),
+    sa.Column("remaining_ml", VOLUME, nullable=False),
+    sa.Column("status", sa.Text, nullable=False, server_default=sa.text("'in_stock'")),
+    sa.Column("received_at", INSTANT, nullable=False),
+    sa.Column("connected_at", INSTANT),
+    sa.Column("disconnected_at", INSTANT),
+    sa.Column("tap_id", sa.Text, sa.ForeignKey("tap.tap_id")),
+    sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("1")),
+    sa.Column("created_at", INSTANT, nullable=False, server_default=now()),
+    sa.CheckConstraint("remaining_ml BETWEEN 0 AND volume_ml", name="keg_holds_what_it_can"),
+    sa.CheckConstraint(
+        "(status = 'connected') = (tap_id IS NOT NULL)", name="connected_keg_has_tap"
+    ),
+    sa.CheckConstraint(
+        "status IN ('in_stock', 'connected', 'empty', 'returned', 'discarded')",
+        name="keg_status_is_known",
+    ),
+    sa.Index("one_keg_a_tap", "tap_id", unique=True),
+    sa.Index("keg_in_fifo_order", "beverage_id", "status", "received_at", "id"),
+)
+
+connection = sa.Table(
+    "connection",
+    metadata,
+    sa.Column("tap_id", sa.Text, primary_key=True),
+    sa.Column("connected_at", INSTANT, primary_key=True),
+    sa.Column("keg_id", pg.UUID, sa.ForeignKey("keg.id"), nullable=False),
+    sa.Column("disconnected_at", INSTANT),
+)
+
+keg_taking = sa.Table(
+    "keg_taking",
+    metadata,
+    sa.Column("client_tx_id", sa.Text, primary_key=True),
+    sa.Column("tap_id", sa.Text, nullable=False),
+    sa.Column("keg_id", pg.UUID),
+    sa.Column("taken_ml", VOLUME, nullable=False),
+    sa.Column("shortfall_ml", VOLUME, nullable=False),
+    sa.Column("started_at", INSTANT, nullable=False),
+    sa.Column("at", INSTANT, nullable=False, server_default=now()),
+    sa.CheckConstraint("taken_ml >= 0 AND shortfall_ml >= 0", name="takings_are_not_negative"),
+    sa.Index("taking_of_keg", "keg_id"),
+)
+
+item = sa.Table(
+    "item",
+    metadata,
+    sa.Column("id", pg.UUID, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("low_stock_threshold", QUANTITY),
+    sa.Column("tracking_enabled", sa.Boolean, nullable=False),
+    sa.Column("consumed_by", sa.Text, nullable=False),
+    sa.Column("created_at", INSTANT, nullable=False, server_default=now()),
+    sa.CheckConstraint("unit IN ('ml', 'ltr', 'each')", name="unit_is_known"),
+)
+
+batch = sa.Table(
+    "batch",
+    metadata,
+    sa.Column("id", pg.UUID, primary_key=True),
+    sa.Column("item_id", pg.UUID, sa.ForeignKey("item.id"), nullable=False),
+    sa.Column("quantity", QUANTITY, nullable=False),
+    sa.Column("remaining", QUANTITY, nullable=False),
+    sa.Column("received_at", INSTANT, nullable=False),
+    sa.Column("created_at", INSTANT, nullable=False, server_default=now()),
+    sa.CheckConstraint("remaining BETWEEN 0 AND quantity", name="batch_holds_what_it_can"),
+    sa.Index("batch_in_fifo_order", "item_id", "received_at", "id"),
+)
+
+batch_taking = sa.Table(
+    "batch_taking",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("batch_id", pg.UUID, sa.ForeignKey("batch.id"), nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("device_id", pg.UUID, nullable=False),
+    sa.Column("quantity", QUANTITY, nullable=False),
+    sa.Column("at", INSTANT, nullable=False, server_default=now()),
+    sa.Index("taking_of_event", "device_id", "event_id"),
+)
+
+shortfall = sa.Table(
+    "shortfall",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("item_id", pg.UUID, sa.ForeignKey("item.id"), nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("device_id", pg.UUID, nullable=False),
+    sa.Column("quantity", QUANTITY, nullable=False),
+    sa.Column("open_quantity", QUANTITY, nullable=False),
+    sa.Column("at", INSTANT, nullable=False, server_default=now()),
+    sa.CheckConstraint("open_quantity BETWEEN 0 AND quantity", name="shortfall_only_shrinks"),
+    sa.Index("open_shortfall", "item_id", "id", postgresql_where=sa.text("open_quantity > 0")),
+)
+
+spout = sa.Table(
+    "spout",
+    metadata,
+    sa.Column("device_id", pg.UUID, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("vendor", sa.Text, nullable=False),
+    sa.Column("location", sa.Text, nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("online", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("battery_pct", sa.Numeric(5, 2)),
+    sa.Column("last_seen_at", INSTANT),
+)
+
+calibration = sa.Table(
+    "calibration",
+    metadata,
+    sa.Column("id", pg.UUID, primary_key=True),
+    sa.Column("device_id", pg.UUID, nullable=False),
+    sa.Column("channel", sa.Integer, nullable=False),
+    sa.Column("item_id", pg.UUID, sa.ForeignKey("item.id"), nullable=False),
+    sa.Column("ml_per_pulse", QUANTITY, nullable=False),
+    sa.Column("effective_from", INSTANT, nullable=False),
+    sa.UniqueConstraint("device_id", "channel", "effective_from", name="one_factor_at_a_time"),
+)
+
+spout_event = sa.Table(
+    "spout_event",
+    metadata,
+    sa.Column("device_id", pg.UUID, primary_key=True),
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, sa.Identity(always=True), nullable=False, unique=True),
+    sa.Column("channel", sa.Integer, nullable=False),
+    sa.Column("pulses", sa.BigInteger, nullable=False),
+    sa.Column("item_id", pg.UUID),
+    sa.Column("volume_ml", VOLUME),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("occurred_at", INSTANT, nullable=False),
+    sa.Column("received_at", INSTANT, nullable=False),
+    sa.Index("spout_event_by_time", "device_id", "occurred_at"),
+    sa.Index(
+        "spout_event_uncalibrated",
+        "device_id",
+        "channel",
+        postgresql_where=sa.text("status = 'uncalibrated'"),
+    ),
+)
