@@ -13,6 +13,7 @@ from pourline.contracts.base import (
     Id,
     Instant,
     Message,
+    Name,
     Page,
     Query,
     StaffId,
@@ -147,6 +148,15 @@ class GetCurrentShift(Query):
     OWNER: ClassVar[str] = "shift"
     NAME: ClassVar[str] = "shift.current"
     location: StaffId = "main"
+
+
+class AddShiftMember(Command):
+    """Have somebody work in a shift."""
+
+    OWNER: ClassVar[str] = "shift"
+    NAME: ClassVar[str] = "shift.add_member"
+    shift_id: Id
+    member: Name
 
 
 class ShiftOpened(Event):

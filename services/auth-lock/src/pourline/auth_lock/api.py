@@ -6,9 +6,11 @@ from pourline.contracts import taps as tap_contract
 from pourline.kit.nats import Responder
 
 
-def answer(responder: Responder, *, staff: devices.StaffAccounts, reads: visits.ReadVisits) -> None:
+def answer(
+    responder: Responder, *, staff: devices.StaffAccounts, settle: visits.SettleFirst
+) -> None:
     """Answer everything that auth-lock owns."""
-    _answer_guests(responder, reads)
+    _answer_guests(responder, settle)
     _answer_taps(responder)
     responder.on(tap_contract.RegisterSpout, devices.register_spout)
     responder.on(tap_contract.ListSpouts, devices.list_spouts)
@@ -23,7 +25,7 @@ def answer(responder: Responder, *, staff: devices.StaffAccounts, reads: visits.
     responder.on(guest_contract.ListAudit, devices.list_audit)
 
 
-def _answer_guests(responder: Responder, reads: visits.ReadVisits) -> None:
+def _answer_guests(responder: Responder, settle: visits.SettleFirst) -> None:
     responder.on(guest_contract.CreateGuest, visits.create_guest)
     responder.on(guest_contract.SearchGuests, visits.search_guests)
     responder.on(guest_contract.GetGuest, visits.get_guest)
@@ -32,8 +34,13 @@ def _answer_guests(responder: Responder, reads: visits.ReadVisits) -> None:
     responder.on(guest_contract.ListActiveVisits, visits.list_active_visits)
     responder.on(guest_contract.BindCard, visits.bind_card, exists=visits.visit_exists)
     responder.on(guest_contract.ForceUnlock, visits.force_unlock, exists=visits.visit_exists)
-    responder.on_free(guest_contract.GetVisit, reads.get)
-    responder.on_free(guest_contract.CloseVisit, reads.close)
+    responder.on(guest_contract.GetVisit, visits.get_visit, before=settle)
+    responder.on(
+        guest_contract.CloseVisit,
+        visits.close_visit,
+        exists=visits.visit_exists,
+        before=settle,
+    )
 
 
 def _answer_taps(responder: Responder) -> None:

@@ -6,7 +6,7 @@ from pourline.auth_lock import api, consumers, jobs
 from pourline.auth_lock.devices import AuthCallout, AuthorizeEdge, Directory, StatusEdge
 from pourline.auth_lock.handlers.authorize import Authorize, repair_unanswered
 from pourline.auth_lock.handlers.devices import StaffAccounts
-from pourline.auth_lock.handlers.visits import ReadVisits
+from pourline.auth_lock.handlers.visits import SettleFirst
 from pourline.auth_lock.settings import Settings
 from pourline.kit.clock import Clock
 from pourline.kit.dead_letters import DeadLetters
@@ -39,7 +39,7 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
     api.answer(
         plumbing.responder,
         staff=StaffAccounts(token_key=settings.token_key),
-        reads=ReadVisits(database=plumbing.database, caller=plumbing.caller),
+        settle=SettleFirst(database=plumbing.database, caller=plumbing.caller),
     )
     return await plumbing.finish()
 

@@ -67,7 +67,7 @@ class _Route:
     model: type[Command]
     handle: Callable[..., Awaitable[BaseModel]]
     exists: Callable[[dict[str, Any], UnitOfWork], Awaitable[bool]] | None
-    own_transaction: bool
+    before: Callable[..., Awaitable[None]] | None
 
 
 class Responder:
@@ -89,30 +89,16 @@ class Responder:
         handle: Callable[[Ask, UnitOfWork, Context], Awaitable[BaseModel]],
         *,
         exists: Callable[[dict[str, Any], UnitOfWork], Awaitable[bool]] | None = None,
+        before: Callable[[Ask], Awaitable[None]] | None = None,
     ) -> None:
         """Answer `model` with `handle`, inside one transaction.
 
         `exists` says, for a malformed message only, whether what it is about is there: what is
-        unknown is told before what is malformed.
+        unknown is told before what is malformed. `before` runs ahead of the transaction: the
+        place to ask another service.
         """
-        self._add(model, handle, exists=exists, own_transaction=False)
-
-    def on_free(
-        self, model: type[Ask], handle: Callable[[Ask, Context], Awaitable[BaseModel]]
-    ) -> None:
-        """Answer `model` with a handler that opens its own transactions, if any."""
-        self._add(model, handle, exists=None, own_transaction=True)
-
-    def _add(
-        self,
-        model: type[Command],
-        handle: Callable[..., Awaitable[BaseModel]],
-        *,
-        exists: Callable[[dict[str, Any], UnitOfWork], Awaitable[bool]] | None,
-        own_transaction: bool,
-    ) -> None:
         self._routes[model.subject()] = _Route(
-            model=model, handle=handle, exists=exists, own_transaction=own_transaction
+            model=model, handle=handle, exists=exists, before=before
         )
 
     async def start(self) -> None:
@@ -151,10 +137,8 @@ class Responder:
         route = self._routes[request.subject]
         context = _context(request.headers or {})
         command, fault = _parse(route.model, request.data, context)
-        if route.own_transaction:
-            if command is None:
-                raise Malformed(fault)
-            return _wire(await route.handle(command, context)), []
+        if command is not None and route.before:
+            await route.before(command)
         async with self._database.transaction() as unit:
             if command is None:
                 if route.exists and not await route.exists(_raw(request.data), unit):

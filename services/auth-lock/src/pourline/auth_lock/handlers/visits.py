@@ -134,39 +134,32 @@ async def open_visit(order: contract.OpenVisit, unit: UnitOfWork, context: Conte
     return await _visit(unit, visit_id)
 
 
-class ReadVisits:
-    """Answers about visits; a lock whose pour is settled shows as open at once."""
+class SettleFirst:
+    """Opens a visit's lock whose pour is settled, so that every answer shows it open."""
 
     def __init__(self, *, database: Database, caller: Caller) -> None:
         self._database = database
         self._caller = caller
 
-    async def get(self, query: contract.GetVisit, context: Context) -> Visit:
-        """Return one visit; raises `VisitUnknown`."""
-        del context
-        visit_id = _id(query.visit_id, VisitUnknown)
+    async def __call__(self, ask: contract.GetVisit | contract.CloseVisit) -> None:
+        """Look at the visit that is asked about; one that is unknown is told later."""
+        visit_id = parse_id(ask.visit_id)
         async with self._database.transaction() as unit:
-            visit = await _visit(unit, visit_id)
-        if not await self._settled(visit):
-            return visit
-        async with self._database.transaction() as unit:
-            return await _visit(unit, visit_id)
+            row = await guests.find_visit(unit, visit_id) if visit_id else None
+        if row and row["grant_id"]:
+            await locks.release_settled(self._database, self._caller, row["grant_id"])
 
-    async def close(self, order: contract.CloseVisit, context: Context) -> Visit:
-        """Close a visit; raises `VisitUnknown`, `VisitClosed`, `VisitLocked`, `PourPending`."""
-        visit_id = _id(order.visit_id, VisitUnknown)
-        async with self._database.transaction() as unit:
-            visit = await _visit(unit, visit_id)
-        await self._settled(visit)
-        async with self._database.transaction() as unit:
-            return await _close(unit, visit_id, order.reason, context.actor)
 
-    async def _settled(self, visit: Visit) -> bool:
-        """Open the visit's lock if its pour is settled; return whether it opened."""
-        grant_id = parse_id(visit.grant_id) if visit.grant_id else None
-        if grant_id is None:
-            return False
-        return await locks.release_settled(self._database, self._caller, grant_id)
+async def get_visit(query: contract.GetVisit, unit: UnitOfWork, context: Context) -> Visit:
+    """Return one visit; raises `VisitUnknown`."""
+    del context
+    return await _visit(unit, _id(query.visit_id, VisitUnknown))
+
+
+async def close_visit(order: contract.CloseVisit, unit: UnitOfWork, context: Context) -> Visit:
+    """Close a visit; raises `VisitUnknown`, `VisitClosed`, `VisitLocked`, `PourPending`."""
+    visit_id = _id(order.visit_id, VisitUnknown)
+    return await _close(unit, visit_id, order.reason, context.actor)
 
 
 async def _close(unit: UnitOfWork, visit_id: UUID, reason: str, actor: str) -> Visit:

@@ -57,7 +57,8 @@ class TakeInPours:
             settled = await _settle(unit, fresh) if fresh else {}
             for report in reports:
                 await _note_mismatch(unit, report, stored, settled)
-        return [_answer(one, stored, settled) for one in arrivals]
+        told: set[str] = set()
+        return [_answer(one, stored, settled, told) for one in arrivals]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +260,13 @@ async def _set_aside(unit: UnitOfWork, broken: Broken) -> None:
     )
 
 
-def _answer(one: Report | Broken, stored: dict[str, Row], settled: dict[str, _Settled]) -> Answer:
+def _answer(
+    one: Report | Broken,
+    stored: dict[str, Row],
+    settled: dict[str, _Settled],
+    told: set[str],
+) -> Answer:
+    """Return the answer to one message; `told` holds the ids whose first answer was given."""
     if isinstance(one, Broken):
         result = PourResult(
             client_tx_id=one.client_tx_id, status=PourStatus.REJECTED, reason=one.reason
@@ -270,7 +277,8 @@ def _answer(one: Report | Broken, stored: dict[str, Row], settled: dict[str, _Se
             status=PourStatus.MISMATCH,
             reason="The same id came with other content before.",
         )
-    elif one.client_tx_id in settled and settled[one.client_tx_id].settlement.report is one:
+    elif one.client_tx_id in settled and one.client_tx_id not in told:
+        told.add(one.client_tx_id)
         result = _first_answer(settled[one.client_tx_id])
     else:
         result = _repeated_answer(one, stored, settled)

@@ -1,0 +1,106 @@
+"""Commands and queries: answers, problems with stable codes, and one answer a key."""
+
+from typing import Any
+
+import orjson
+import pytest
+from nats.aio.client import Client
+from pourline.contracts.base import Message as Contract
+from pourline.contracts.guests import CreateGuest, GetGuest, VerifyAge
+from pourline.kit.db import Database, UnitOfWork
+from pourline.kit.errors import NotFound, Retryable
+from pourline.kit.inbox import Inbox
+from pourline.kit.nats import Caller, Context, Responder
+from pourline.kit.nats.requests import Refused
+
+
+class Named(Contract):
+    name: str
+
+
+async def create(order: CreateGuest, unit: UnitOfWork, context: Context) -> Named:
+    await unit.execute("INSERT INTO note (text) VALUES (%s)", (f"{order.name} by {context.actor}",))
+    return Named(name=order.name)
+
+
+async def get(query: GetGuest, unit: UnitOfWork, context: Context) -> Named:
+    raise NotFound(f"There is no {query.guest_id}.", guest_id=query.guest_id)
+
+
+async def verify(order: VerifyAge, unit: UnitOfWork, context: Context) -> Named:
+    return Named(name=order.guest_id)
+
+
+async def exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
+    return bool(raw.get("guest_id") == "known")
+
+
+@pytest.fixture
+async def caller(database: Database, bus: Client) -> Caller:
+    responder = Responder(
+        bus=bus, service="auth-lock", database=database, inbox=Inbox(consumer="auth-lock--events")
+    )
+    responder.on(CreateGuest, create)
+    responder.on(GetGuest, get)
+    responder.on(VerifyAge, verify, exists=exists)
+    await responder.start()
+    return Caller(bus=bus)
+
+
+async def send(
+    caller: Caller, model: type[Any], body: object, **headers: str
+) -> tuple[int, dict[str, Any]]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    status, answer, _ = await caller.send(model.subject(), orjson.dumps(body), headers=named)
+    return status, orjson.loads(answer)
+
+
+async def test_a_command_is_answered_by_its_owner(caller: Caller) -> None:
+    assert await caller.ask(CreateGuest(name="Ada"), Named) == Named(name="Ada")
+
+
+async def test_a_refusal_travels_with_its_code_and_its_facts(caller: Caller) -> None:
+    status, problem = await send(caller, GetGuest, {"guest_id": "7"})
+
+    assert (status, problem["code"], problem["guest_id"]) == (404, "not_found", "7")
+    with pytest.raises(Refused) as refused:
+        await caller.ask(GetGuest(guest_id="7"), Named)
+    assert refused.value.wire_code == "not_found"
+
+
+async def test_a_malformed_command_is_refused_with_the_field(caller: Caller) -> None:
+    status, problem = await send(caller, CreateGuest, {"name": 7})
+
+    assert (status, problem["code"]) == (422, "malformed")
+    assert problem["detail"].startswith("name: ")
+
+
+async def test_what_is_unknown_is_told_before_what_is_malformed(caller: Caller) -> None:
+    broken = {"Pourline_Malformed": "the body is not JSON"}
+
+    assert (await send(caller, VerifyAge, {"guest_id": "known"}, **broken))[0] == 422
+    assert (await send(caller, VerifyAge, {"guest_id": "unknown"}, **broken))[0] == 404
+
+
+async def test_the_same_key_and_body_gives_the_first_answer_again(
+    caller: Caller, database: Database
+) -> None:
+    first = await send(caller, CreateGuest, {"name": "Ada"}, Idempotency_Key="k")
+    again = await send(caller, CreateGuest, {"name": "Ada"}, Idempotency_Key="k")
+
+    assert first == again == (200, {"name": "Ada"})
+    async with database.transaction() as unit:
+        assert len(await unit.all("SELECT 1 FROM note")) == 1
+
+
+async def test_the_same_key_with_another_body_is_refused(caller: Caller) -> None:
+    await send(caller, CreateGuest, {"name": "Ada"}, Idempotency_Key="k")
+
+    status, problem = await send(caller, CreateGuest, {"name": "Bob"}, Idempotency_Key="k")
+
+    assert (status, problem["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_an_owner_that_is_away_is_named(bus: Client) -> None:
+    with pytest.raises(Retryable, match="auth-lock is not answering"):
+        await Caller(bus=bus, wait_s=0.2).ask(CreateGuest(name="Ada"), Named)

@@ -1,0 +1,19 @@
+"""Run the console."""
+
+import sys
+from functools import partial
+
+from pourline.console.app import build
+from pourline.console.settings import Settings
+from pourline.kit.clock import SystemClock
+from pourline.kit.run import run_service
+
+
+def main() -> int:
+    """Serve until told to stop; return the exit code."""
+    settings = Settings()
+    return run_service(settings, partial(build, settings=settings, clock=SystemClock()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""The FastAPI application: the table's end points, health, OpenAPI, and problems for refusals."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from nats.aio.client import Client
+from starlette.responses import Response
+
+from pourline.console.api.documentation import describe, parameters
+from pourline.console.api.gateway import Gateway, problem_response
+from pourline.console.api.routes import ROUTES, Route
+from pourline.console.errors import NoSuchPage
+from pourline.contracts.subjects import health
+from pourline.contracts.topology import SERVICES
+from pourline.kit.errors import TROUBLE, Refusal, Retryable
+from pourline.kit.nats.requests import problem_of
+
+HEALTH_WAIT_S = 1.5
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def make_application(
+    *, gateway: Gateway, bus: Client, report: Callable[[], Awaitable[dict[str, object]]]
+) -> FastAPI:
+    """Return the application; `report` is the console's own health."""
+    app = FastAPI(title="Pourline", version="1", docs_url="/docs", redoc_url=None)
+    for route in ROUTES:
+        _add(app, gateway, route)
+    _add_ingest(app, gateway)
+    _add_health(app, bus, report)
+    _add_unknown(app)
+    _add_refusals(app)
+    describe(app)
+    return app
+
+
+def _add(app: FastAPI, gateway: Gateway, route: Route) -> None:
+    async def endpoint(request: Request) -> Response:
+        return await gateway.serve(route, request)
+
+    app.add_api_route(
+        route.path,
+        endpoint,
+        methods=[route.method],
+        status_code=route.status,
+        name=route.command.NAME,
+        operation_id=f"{route.command.OWNER}.{route.command.NAME}",
+        summary=(route.command.__doc__ or "").splitlines()[0],
+        tags=[route.command.OWNER],
+        response_class=JSONResponse,
+        responses={route.status: {"model": route.answer}},
+        openapi_extra=parameters(route),
+    )
+
+
+def _add_ingest(app: FastAPI, gateway: Gateway) -> None:
+    @app.post("/hardware/spout/ingest", status_code=202, tags=["keg-fifo"])
+    async def ingest(request: Request) -> Response:
+        """Take a spout's signed pour."""
+        return await gateway.ingest(request)
+
+
+def _add_health(
+    app: FastAPI, bus: Client, report: Callable[[], Awaitable[dict[str, object]]]
+) -> None:
+    @app.get("/health/live", tags=["health"])
+    async def live() -> dict[str, str]:
+        """Say that the process turns."""
+        return {"status": "live"}
+
+    @app.get("/health/ready", tags=["health"])
+    async def ready() -> Response:
+        """Name each part and its state."""
+        others = [name for name in SERVICES if name != "console"]
+        found = await asyncio.gather(report(), *(_health_of(bus, name) for name in others))
+        parts = {str(one["service"]): one for one in found}
+        is_ready = all(one["ready"] for one in found)
+        body = {"status": "ready" if is_ready else "degraded", "parts": parts}
+        return JSONResponse(body, status_code=200 if is_ready else 503)
+
+
+async def _health_of(bus: Client, service: str) -> dict[str, Any]:
+    try:
+        reply = await bus.request(health(service), b"", timeout=HEALTH_WAIT_S)
+    except TROUBLE:
+        return {"service": service, "ready": False, "parts": {"service": "not answering"}}
+    answer: dict[str, Any] = orjson.loads(reply.data)
+    return answer
+
+
+def _add_unknown(app: FastAPI) -> None:
+    """Answer what is no end point with a problem, ahead of the pages."""
+
+    async def unknown(request: Request) -> Response:
+        del request
+        raise NoSuchPage
+
+    for prefix in ("/api", "/hardware", "/health"):
+        app.add_api_route(
+            f"{prefix}/{{rest:path}}", unknown, methods=METHODS, include_in_schema=False
+        )
+
+
+def _add_refusals(app: FastAPI) -> None:
+    async def refused(request: Request, error: Exception) -> Response:
+        del request
+        problem = problem_of(error)
+        return problem_response(problem, problem.status)
+
+    app.add_exception_handler(Refusal, refused)
+
+    async def away(request: Request, error: Exception) -> Response:
+        return await refused(request, Retryable(f"The bus is away ({type(error).__name__})."))
+
+    for trouble in TROUBLE:
+        app.add_exception_handler(trouble, away)

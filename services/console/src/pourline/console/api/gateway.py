@@ -1,0 +1,162 @@
+"""From an HTTP request to the owner's answer: token, existence, command, settling, completing."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from fastapi import Request
+from starlette.responses import Response
+
+from pourline.console.api.routes import Route, Shape
+from pourline.console.api.shapes import Shapes
+from pourline.console.api.tokens import Tokens
+from pourline.console.errors import TooLarge
+from pourline.contracts.base import Command, Query
+from pourline.contracts.cellar import IngestSpoutPour
+from pourline.contracts.problems import Problem
+from pourline.contracts.subjects import seen
+from pourline.kit.errors import TROUBLE, Retryable
+from pourline.kit.nats import Caller
+
+BODY_BYTES_MAX = 64 * 1024
+"""No request of the contract needs more; a larger one is refused before it is read."""
+SIGNATURE_HEADER = "x-spout-signature"
+
+
+class Gateway:
+    """Serves every end point of the table."""
+
+    def __init__(self, *, caller: Caller, tokens: Tokens) -> None:
+        self._caller = caller
+        self._tokens = tokens
+        self._shapes = Shapes(caller=caller)
+
+    async def serve(self, route: Route, request: Request) -> Response:
+        """Answer one request; refusals are raised and become problems."""
+        actor = self._actor(route, request)
+        path = {name: str(value) for name, value in request.path_params.items()}
+        raw = await read_body(request)
+        if route.known and (unknown := await self._missing(route.known, path, actor)):
+            return unknown
+        fields, malformed = _fields(route, request, raw)
+        if unknown := await self._missing_reference(route, fields, actor):
+            return unknown
+        headers = _headers(request, actor, malformed)
+        body = orjson.dumps(fields | path)
+        status, answer, told = await self._caller.send(
+            route.command.subject(), body, headers=headers
+        )
+        if status != 200:
+            return problem_response(answer, status)
+        await self._settle(route, told.get("Pourline-Events", ""))
+        shape = _shape(route, request)
+        return await self._shapes.complete(shape, answer, status=route.status)
+
+    async def ingest(self, request: Request) -> Response:
+        """Take a spout's signed pour; the signature was made over the raw body."""
+        raw = await read_body(request)
+        body = raw.decode("utf-8", errors="replace")
+        command = IngestSpoutPour(
+            device_id=_device_id(raw), body=body, signature=request.headers.get(SIGNATURE_HEADER)
+        )
+        status, answer, _ = await self._caller.send(command.subject(), command.wire(), headers={})
+        if status != 200:
+            return problem_response(answer, status)
+        return Response(answer, status_code=202, media_type="application/json")
+
+    def _actor(self, route: Route, request: Request) -> dict[str, str]:
+        if route.level is None:
+            return {"Pourline-Actor": "anonymous", "Pourline-Level": "0"}
+        bearer = self._tokens.bearer(request.headers.get("authorization"), level=route.level)
+        return {"Pourline-Actor": bearer.subject, "Pourline-Level": str(bearer.level)}
+
+    async def _missing(
+        self, query: type[Command], path: Mapping[str, str], actor: dict[str, str]
+    ) -> Response | None:
+        """Return the owner's refusal when what the path names is not there."""
+        status, answer, _ = await self._caller.send(
+            query.subject(), orjson.dumps(dict(path)), headers=actor
+        )
+        return None if status == 200 else problem_response(answer, status)
+
+    async def _missing_reference(
+        self, route: Route, fields: dict[str, Any], actor: dict[str, str]
+    ) -> Response | None:
+        if route.refers is None:
+            return None
+        name, query = route.refers
+        value = fields.get(name)
+        if not isinstance(value, str):
+            return None
+        return await self._missing(query, {name: value}, actor)
+
+    async def _settle(self, route: Route, told: str) -> None:
+        """Wait, bounded, until those who must know have taken in what happened."""
+        if not told or not route.settles:
+            return
+        body = orjson.dumps({"ids": told.split(",")})
+        waits = (self._caller.send(seen(one), body, headers={}) for one in route.settles)
+        for result in await asyncio.gather(*waits, return_exceptions=True):
+            if isinstance(result, Exception) and not isinstance(result, Retryable | TROUBLE):
+                raise result
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the request's body; raises `TooLarge` before reading on."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise TooLarge
+    return body
+
+
+def problem_response(problem: bytes | Problem, status: int) -> Response:
+    """Return a refusal as RFC 9457 problem details."""
+    body = problem if isinstance(problem, bytes) else problem.wire()
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return Response(body, status, headers=headers, media_type="application/problem+json")
+
+
+def _fields(route: Route, request: Request, raw: bytes) -> tuple[dict[str, Any], str | None]:
+    """Return the request's fields, and why they are none where the body is malformed."""
+    fields: dict[str, Any] = dict(request.query_params)
+    if issubclass(route.command, Query) or not raw:
+        return fields, None
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return fields, "the body is not JSON"
+    if not isinstance(body, dict):
+        return fields, "the body is not a JSON object"
+    return fields | {name: value for name, value in body.items() if value is not None}, None
+
+
+def _headers(request: Request, actor: dict[str, str], malformed: str | None) -> dict[str, str]:
+    headers = dict(actor)
+    key = request.headers.get("idempotency-key")
+    if key:
+        headers["Idempotency-Key"] = key[:256]
+    if malformed:
+        headers["Pourline-Malformed"] = malformed
+    trace = request.headers.get("traceparent")
+    if trace:
+        headers["traceparent"] = trace
+    return headers
+
+
+def _shape(route: Route, request: Request) -> Shape:
+    if route.shape is Shape.STATEMENT and request.query_params.get("format") == "csv":
+        return Shape.STATEMENT_CSV
+    return route.shape
+
+
+def _device_id(raw: bytes) -> str:
+    """Return the device that a webhook names, or a name that nobody has."""
+    try:
+        body = orjson.loads(raw)
+        found = body.get("deviceId") or body.get("device_id")
+    except (orjson.JSONDecodeError, AttributeError):
+        found = None
+    return found if isinstance(found, str) and 0 < len(found) <= 128 else "unreadable"

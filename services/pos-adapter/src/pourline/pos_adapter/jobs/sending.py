@@ -1,0 +1,95 @@
+"""The sending loop: claim what is due, hand it over, record what became of it."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+from uuid import UUID
+
+from pourline.kit.db import Database, Row
+from pourline.kit.errors import TROUBLE
+from pourline.pos_adapter import handlers, store
+from pourline.pos_adapter.domain import Kind, Notification
+from pourline.pos_adapter.errors import PosAway
+from pourline.pos_adapter.jobs.adapters import Adapter
+
+BATCH = 100
+"""Handed over between two commits; small enough to be done within its claim."""
+POLL_S = 1.0
+HAND_OVER_WAIT_S = 10.0
+"""A whole batch has this long; what was not handed over by then is tried again."""
+
+log = logging.getLogger(__name__)
+
+
+class Sender:
+    """Hands queued notifications to the configured adapter; several instances share the work."""
+
+    def __init__(self, *, database: Database, adapters: Mapping[str, Adapter]) -> None:
+        self._database = database
+        self._adapters = adapters
+        self._wake = asyncio.Event()
+        self._unknown: str | None = None
+
+    def wake(self) -> None:
+        """Look now: something was queued."""
+        self._wake.set()
+
+    async def run(self) -> NoReturn:
+        """Send for ever; a database that is away is waited for."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), POLL_S)
+            self._wake.clear()
+            try:
+                while await self.send():
+                    pass
+            except TROUBLE as error:
+                log.warning("sending_waits", extra={"error": repr(error)})
+
+    async def send(self) -> bool:
+        """Hand over one batch; return whether there may be more."""
+        async with self._database.transaction() as unit:
+            name = await handlers.configured_adapter(unit)
+            adapter = self._adapters.get(name)
+            if adapter is None:
+                self._say_unknown(name, waiting=await store.has_due(unit, unit.clock.now()))
+                return False
+            now = unit.clock.now()
+            rows = await store.claim(
+                unit, adapter=name, at=now, until=now + handlers.CLAIM_LASTS, limit=BATCH
+            )
+        self._unknown = None
+        if rows:
+            await self._hand_over(adapter, rows)
+        return len(rows) == BATCH
+
+    async def _hand_over(self, adapter: Adapter, rows: Sequence[Row]) -> None:
+        sent: list[UUID] = []
+        failed: dict[UUID, str] = {}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HAND_OVER_WAIT_S):
+                for row in rows:
+                    try:
+                        await adapter.notify(_notification(row))
+                    except PosAway as error:
+                        failed[row["id"]] = error.detail
+                    else:
+                        sent.append(row["id"])
+        async with self._database.transaction() as unit:
+            await handlers.record_sent(unit, sent)
+            for row in rows:
+                if row["id"] not in sent:
+                    late = "The point of sale did not answer in time."
+                    await handlers.record_failure(unit, row, failed.get(row["id"], late))
+
+    def _say_unknown(self, name: str, *, waiting: bool) -> None:
+        """Say once that notifications wait for an adapter that does not exist."""
+        if waiting and name != self._unknown:
+            self._unknown = name
+            log.error("pos_adapter_unknown", extra={"adapter": name})
+
+
+def _notification(row: Row) -> Notification:
+    return Notification(kind=Kind(row["kind"]), reference=row["reference"], payload=row["payload"])

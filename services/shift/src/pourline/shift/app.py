@@ -1,0 +1,15 @@
+"""shift's composition root."""
+
+from pourline.kit.clock import Clock
+from pourline.kit.plumbing import Plumbing
+from pourline.kit.run import Service
+from pourline.shift import api, consumers
+from pourline.shift.settings import Settings
+
+
+async def build(*, settings: Settings, clock: Clock) -> Service:
+    """Connect shift's parts and return it ready to run."""
+    plumbing = await Plumbing.connect(settings=settings, clock=clock)
+    plumbing.consume_events(consumers.routes())
+    api.answer(plumbing.responder)
+    return await plumbing.finish()

@@ -1,0 +1,95 @@
+"""Which shift a happening counts for, and what it adds there.
+
+Pure functions of values. Sources: the outer contract, "Pours" (Shift); requirements SH-1, SH-3.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+NOTHING_ML = Decimal(0)
+
+
+class Bucket(StrEnum):
+    """Whose figures: the shift's own, or what came too late for its own shift."""
+
+    OWN = "own"
+    LATE = "late"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """Sums; money in minor units."""
+
+    pours: int = 0
+    volume_ml: Decimal = NOTHING_ML
+    revenue: int = 0
+    topups: int = 0
+    refunds: int = 0
+    denials: int = 0
+
+    def __add__(self, other: "Figures") -> "Figures":
+        return Figures(
+            pours=self.pours + other.pours,
+            volume_ml=self.volume_ml + other.volume_ml,
+            revenue=self.revenue + other.revenue,
+            topups=self.topups + other.topups,
+            refunds=self.refunds + other.refunds,
+            denials=self.denials + other.denials,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Happening:
+    """Something that counts: where, when it began, and what it adds."""
+
+    location: str
+    at: datetime
+    figures: Figures
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenShift:
+    """The shift that is open at a location."""
+
+    shift_id: UUID
+    opened_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where figures are kept; without a shift they wait, unassigned, at their location."""
+
+    location: str
+    shift_id: UUID | None = None
+    bucket: Bucket = Bucket.OWN
+
+
+def place_of(location: str, at: datetime, open_shift: OpenShift | None) -> Place:
+    """Return where a happening counts.
+
+    A location's shifts never overlap: what began since the open one opened is its own, and
+    everything earlier belongs to a closed shift, or to none, and stands under `late`.
+    """
+    if open_shift is None:
+        return Place(location=location)
+    own = at >= open_shift.opened_at
+    return Place(
+        location=location,
+        shift_id=open_shift.shift_id,
+        bucket=Bucket.OWN if own else Bucket.LATE,
+    )
+
+
+def sum_up(
+    happenings: Iterable[Happening], open_shifts: Mapping[str, OpenShift]
+) -> dict[Place, Figures]:
+    """Return what a batch of happenings adds at each place."""
+    sums: dict[Place, Figures] = {}
+    for one in happenings:
+        place = place_of(one.location, one.at, open_shifts.get(one.location))
+        sums[place] = sums.get(place, Figures()) + one.figures
+    return sums

@@ -1,0 +1,105 @@
+"""All of shift's SQL."""
+
+from collections.abc import Collection, Mapping
+from uuid import UUID
+
+from pourline.kit.db import Row, UnitOfWork
+from pourline.shift.domain import Figures, OpenShift, Place
+
+FIGURES = ("pours", "volume_ml", "revenue", "topups", "refunds", "denials")
+ADDED = "text, uuid, text, bigint, numeric, bigint, bigint, bigint, bigint"
+
+
+async def insert_shift(unit: UnitOfWork, values: Mapping[str, object]) -> Row | None:
+    """Open a shift, or return None where one is open already."""
+    return await unit.maybe(
+        """
+        INSERT INTO shift (id, location, opened_at, opened_by, opening_float)
+        VALUES (%(id)s, %(location)s, %(opened_at)s, %(opened_by)s, %(opening_float)s)
+        ON CONFLICT (location) WHERE status <> 'closed' DO NOTHING
+        RETURNING *
+        """,
+        values,
+    )
+
+
+async def find_shift(unit: UnitOfWork, shift_id: UUID) -> Row | None:
+    """Return a shift, locked against its closing until the commit."""
+    return await unit.maybe("SELECT * FROM shift WHERE id = %s FOR SHARE", (shift_id,))
+
+
+async def find_open_shift(unit: UnitOfWork, location: str) -> Row | None:
+    """Return the shift that is open at a location."""
+    return await unit.maybe(
+        "SELECT * FROM shift WHERE location = %s AND status <> 'closed'", (location,)
+    )
+
+
+async def open_shifts(unit: UnitOfWork, locations: Collection[str]) -> dict[str, OpenShift]:
+    """Return each location's open shift, locked against its closing until the commit."""
+    rows = await unit.all(
+        """
+        SELECT id, location, opened_at FROM shift
+        WHERE location = ANY(%s) AND status <> 'closed' ORDER BY id FOR SHARE
+        """,
+        (sorted(locations),),
+    )
+    return {
+        row["location"]: OpenShift(shift_id=row["id"], opened_at=row["opened_at"]) for row in rows
+    }
+
+
+async def add_figures(unit: UnitOfWork, sums: Mapping[Place, Figures]) -> None:
+    """Add to the figures of shifts, and to what no shift was open for."""
+    ordered = sorted(sums, key=lambda place: (place.location, str(place.shift_id), place.bucket))
+    rows = [
+        (place.location, place.shift_id, place.bucket.value, *_values(sums[place]))
+        for place in ordered
+    ]
+    await _add(unit, "shift_figure", "shift_id, bucket", [row for row in rows if row[1]])
+    await _add(unit, "unassigned_figure", "location", [row for row in rows if not row[1]])
+
+
+def _values(figures: Figures) -> tuple[object, ...]:
+    return tuple(getattr(figures, name) for name in FIGURES)
+
+
+async def _add(unit: UnitOfWork, table: str, key: str, rows: list[tuple[object, ...]]) -> None:
+    """Add rows of location, shift, bucket and figures to a table of running figures."""
+    if not rows:
+        return
+    names = ", ".join(FIGURES)
+    sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in FIGURES)
+    arrays = ", ".join(f"%s::{kind.strip()}[]" for kind in ADDED.split(","))
+    await unit.execute(
+        f"""
+        INSERT INTO {table} ({key}, {names})
+        SELECT {key}, {names}
+        FROM unnest({arrays}) AS added (location, shift_id, bucket, {names})
+        ON CONFLICT ({key}) DO UPDATE SET {sums}
+        """,
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+
+
+async def find_figures(unit: UnitOfWork, shift_id: UUID) -> dict[str, Row]:
+    """Return a shift's figures by bucket; one that is still empty has none."""
+    rows = await unit.all("SELECT * FROM shift_figure WHERE shift_id = %s", (shift_id,))
+    return {row["bucket"]: row for row in rows}
+
+
+async def add_member(unit: UnitOfWork, *, shift_id: UUID, name: str) -> None:
+    """Have somebody work in a shift; a repeat changes nothing."""
+    await unit.execute(
+        "INSERT INTO member (shift_id, name) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        (shift_id, name),
+    )
+
+
+async def list_members(unit: UnitOfWork, shift_id: UUID) -> list[str]:
+    """Return who works in a shift, in the order of joining."""
+    rows = await unit.all(
+        "SELECT name FROM member WHERE shift_id = %s ORDER BY joined_at, name LIMIT 1000",
+        (shift_id,),
+    )
+    return [row["name"] for row in rows]
