@@ -6,6 +6,7 @@ Data only. `pourline.kit.nats` declares it; the server configuration is rendered
 import inspect
 from dataclasses import dataclass, field
 from types import ModuleType
+from typing import TypeVar
 
 from pourline.contracts import cellar, evening, guests, money, subjects, taps
 from pourline.contracts.base import Command, Event, Query
@@ -102,9 +103,9 @@ ACCESS: dict[str, Access] = {
             "bar.*.tap.*.authorize.result",
             "bar.*.tap.*.state",
             "bar.*.tap.*.command",
-            "evt-live.device",
+            "$SYS._INBOX.>",  # the server asks the auth callout from an inbox of its own
         ),
-        subscribe=(AUTHORIZE_DELIVERY, "$SYS.REQ.USER.AUTH", "evt-live.device"),
+        subscribe=(AUTHORIZE_DELIVERY, "$SYS.REQ.USER.AUTH"),
     ),
     "ledger": Access(
         events=(
@@ -162,9 +163,12 @@ ACCESS: dict[str, Access] = {
 }
 
 
-def declared(kind: type[Event] | type[Command]) -> tuple[type[Event] | type[Command], ...]:
-    """Return every message class of `kind` that names its subject, in the order of definition."""
-    mark = "TYPE" if issubclass(kind, Event) else "NAME"
+Declared = TypeVar("Declared", Event, Command)
+
+
+def declared(kind: type[Declared]) -> tuple[type[Declared], ...]:
+    """Return every message class of `kind` that names its subject, in order of module and name."""
+    mark = "TYPE" if kind is Event else "NAME"
     return tuple(
         member
         for module in MODULES
@@ -177,12 +181,12 @@ def declared(kind: type[Event] | type[Command]) -> tuple[type[Event] | type[Comm
 
 def events_of(service: str) -> tuple[type[Event], ...]:
     """Return the events that `service` tells."""
-    return tuple(e for e in declared(Event) if issubclass(e, Event) and service == e.PRODUCER)
+    return tuple(event for event in declared(Event) if service == event.PRODUCER)
 
 
 def commands_of(service: str) -> tuple[type[Command], ...]:
     """Return the commands and queries that `service` answers."""
-    return tuple(c for c in declared(Command) if issubclass(c, Command) and service == c.OWNER)
+    return tuple(command for command in declared(Command) if service == command.OWNER)
 
 
 CONSUMERS = (

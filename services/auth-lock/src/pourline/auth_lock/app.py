@@ -3,9 +3,10 @@
 from functools import partial
 
 from pourline.auth_lock import api, consumers, jobs
-from pourline.auth_lock.devices import AuthCallout, AuthorizeEdge, Directory, StatusEdge
+from pourline.auth_lock.devices import AuthCallout, AuthorizeEdge, StatusEdge
 from pourline.auth_lock.handlers.authorize import Authorize, repair_unanswered
 from pourline.auth_lock.handlers.devices import StaffAccounts
+from pourline.auth_lock.handlers.directory import Directory
 from pourline.auth_lock.handlers.visits import SettleFirst
 from pourline.auth_lock.settings import Settings
 from pourline.kit.clock import Clock

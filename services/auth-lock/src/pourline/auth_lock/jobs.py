@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import orjson
 from nats.aio.client import Client
 
-from pourline.auth_lock.devices.directory import Directory
+from pourline.auth_lock.handlers.directory import Directory
 from pourline.auth_lock.store import taps
 from pourline.contracts.device import TapStateReport
 from pourline.contracts.subjects import tap_state_topic

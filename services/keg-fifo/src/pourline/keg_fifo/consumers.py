@@ -1,18 +1,21 @@
 """keg-fifo's NATS edge: which event goes to which handler."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from uuid import UUID
 
 from pourline.contracts.base import Event
 from pourline.contracts.money import PourAccepted, PourHeld, PriceChanged
-from pourline.contracts.taps import TapRegistered
-from pourline.keg_fifo.handlers import kegs
+from pourline.contracts.taps import SpoutChanged, TapRegistered
+from pourline.keg_fifo.handlers import kegs, spouts
 from pourline.kit.nats import Handler
 
 
-def handlers() -> Mapping[type[Event], Handler]:
-    """Return the handler of every event that keg-fifo reads."""
+def handlers(*, forget: Callable[[Iterable[UUID]], None]) -> Mapping[type[Event], Handler]:
+    """Return the handler of every event that keg-fifo reads; `forget` drops spouts' keys."""
     return {
         TapRegistered: kegs.know_taps,
+        SpoutChanged: partial(spouts.know_spouts, forget=forget),
         PriceChanged: kegs.know_prices,
         PourAccepted: kegs.take_pours,
         PourHeld: kegs.take_pours,

@@ -4,12 +4,16 @@ Pure functions of values. Sources: the outer contract, "Pours" and "Spouts"; req
 SP-4 to SP-6.
 """
 
+import hashlib
+import hmac
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
-from uuid import UUID
+from typing import assert_never
+from uuid import UUID, uuid5
 
 
 class KegStatus(StrEnum):
@@ -67,6 +71,10 @@ class Unit(StrEnum):
 
 ML_A_LITRE = Decimal(1000)
 THREE_DECIMALS = Decimal("0.001")
+EVENTS_NAMESPACE = UUID("6f0d6a5e-9d0c-5c9e-8a36-2f6f5b8f2c11")
+"""Below which the ids of spout events are made that came without one; never change it."""
+SANDBOX = "SANDBOX"
+"""The vendor of spouts that are no hardware."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +106,7 @@ class BatchTaking:
 
 @dataclass(frozen=True, kw_only=True)
 class Consumption:
-    """What a run of events takes from an item's batches, and what each could not get."""
+    """What a run of events takes from batches, and what each could not get."""
 
     takings: Sequence[BatchTaking]
     shortfalls: Sequence[Need]
@@ -107,23 +115,130 @@ class Consumption:
 def take_first_in_first_out(batches: Sequence[Batch], needs: Sequence[Need]) -> Consumption:
     """Take each need in turn from the first batch that holds something.
 
-    `batches` are in order of receipt; none ends below nothing, and nothing is taken from one
-    before the batches ahead of it are empty.
+    `batches` are in order of receipt; none ends below nothing, and none is touched before those
+    ahead of it are empty. A receipt settles shortfalls by the same rule: one batch, old needs.
     """
-    left = [[batch.id, batch.remaining] for batch in batches]
+    left = deque(batches)
     takings: list[BatchTaking] = []
     shortfalls: list[Need] = []
-    place = 0
     for need in needs:
-        open_quantity = need.quantity
-        while open_quantity > 0 and place < len(left):
-            batch_id, remaining = left[place]
-            taken = min(remaining, open_quantity)
+        missing = need.quantity
+        while missing > 0 and left:
+            batch = left.popleft()
+            taken = min(batch.remaining, missing)
+            missing -= taken
             if taken > 0:
-                takings.append(_taking(batch_id, need, taken))
-            open_quantity -= taken
-            left[place][1] = remaining - taken
-            place += left[place][1] == 0
-        if open_quantity > 0:
-            shortfalls.append(replace(need, quantity=open_quantity))
+                takings.append(_taking(batch, need, taken))
+            if batch.remaining > taken:
+                left.appendleft(replace(batch, remaining=batch.remaining - taken))
+        if missing > 0:
+            shortfalls.append(replace(need, quantity=missing))
     return Consumption(takings=takings, shortfalls=shortfalls)
+
+
+def _taking(batch: Batch, need: Need, quantity: Decimal) -> BatchTaking:
+    return BatchTaking(
+        batch_id=batch.id,
+        device_id=need.device_id,
+        event_id=need.event_id,
+        quantity=quantity,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """What a spout pours, as far as its stock goes."""
+
+    id: UUID
+    unit: Unit
+    tracking_enabled: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """What a spout's channel pours, and how much a pulse, from an instant on."""
+
+    item_id: UUID
+    ml_per_pulse: Decimal
+    effective_from: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpoutReport:
+    """A spout's word on one drink, its signature checked; `digest` tells other content apart."""
+
+    device_id: UUID
+    vendor: str
+    location: str
+    event_id: str
+    channel: int
+    pulses: int
+    occurred_at: datetime
+    received_at: datetime
+    digest: bytes
+
+    @property
+    def key(self) -> tuple[UUID, str]:
+        """Return what no two drinks share."""
+        return self.device_id, self.event_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drink:
+    """A measured drink: its volume, and what leaves the stock in the item's unit."""
+
+    device_id: UUID
+    event_id: str
+    occurred_at: datetime
+    item_id: UUID
+    volume_ml: Decimal
+    quantity: Decimal
+
+
+def calibration_at(calibrations: Sequence[Calibration], at: datetime) -> Calibration | None:
+    """Return the calibration in force at `at`, else the first; `calibrations` are in order."""
+    found = [one for one in calibrations if one.effective_from <= at]
+    if found:
+        return found[-1]
+    return calibrations[0] if calibrations else None
+
+
+def poured_ml(pulses: int, ml_per_pulse: Decimal) -> Decimal:
+    """Return a drink's volume: exact, then kept to 3 decimals, rounded half up."""
+    return (pulses * ml_per_pulse).quantize(THREE_DECIMALS, rounding=ROUND_HALF_UP)
+
+
+def in_unit(volume_ml: Decimal, unit: Unit) -> Decimal:
+    """Return a volume of 3 decimals in ml or litres, exactly; raises `ValueError` for `each`."""
+    match unit:
+        case Unit.ML:
+            return volume_ml
+        case Unit.LTR:
+            return volume_ml / ML_A_LITRE
+        case Unit.EACH:
+            raise ValueError("what is counted has no volume")
+        case _:
+            assert_never(unit)
+
+
+def quantity_of(volume_ml: Decimal, item: Item) -> Decimal:
+    """Return what a drink takes from the stock: nothing where the item is not tracked."""
+    return in_unit(volume_ml, item.unit) if item.tracking_enabled else Decimal(0)
+
+
+def default_event_id(device: UUID, occurred_at: datetime, channel: int, pulses: int) -> str:
+    """Return the id of an event that came without one: a blind repeat has the same."""
+    at = occurred_at.astimezone(UTC).isoformat()
+    return str(uuid5(EVENTS_NAMESPACE, f"{device}:{at}:{channel}:{pulses}"))
+
+
+def must_be_signed(vendor: str, *, verify: bool, verify_sandbox: bool) -> bool:
+    """Return whether a device's pours need a signature; the demo excepts its own devices."""
+    return verify and (verify_sandbox or vendor.upper() != SANDBOX)
+
+
+def is_signed(message: bytes, signature: str | None, secrets: Sequence[str]) -> bool:
+    """Return whether `signature` is `message`'s HMAC-SHA256 under one of `secrets`."""
+    given = (signature or "").encode()
+    made = [hmac.new(secret.encode(), message, hashlib.sha256).hexdigest() for secret in secrets]
+    return any(hmac.compare_digest(given, one.encode()) for one in made)

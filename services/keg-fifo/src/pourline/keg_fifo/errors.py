@@ -41,6 +41,12 @@ class NoKegConnected(Rejected):
     code = "no_keg_connected"
 
 
+class UnitNotVolume(Rejected):
+    """An item that is counted cannot be poured."""
+
+    code = "unit_not_volume"
+
+
 class SignatureWrong(Rejected):
     """The signature is missing or wrong."""
 

@@ -39,4 +39,34 @@ INVARIANTS: tuple[Invariant, ...] = (
             GROUP BY shortfall.item_id LIMIT 100
         """,
     ),
+    Invariant(
+        name="a_drink_left_the_stock_once",
+        why="What spouts measured is what batches lost, and what was short.",
+        sql="""
+            SELECT spout_event.device_id, spout_event.event_id, spout_event.quantity,
+                   coalesce(taken.quantity, 0) AS taken, coalesce(short.quantity, 0) AS short
+            FROM spout_event
+            LEFT JOIN (SELECT device_id, event_id, sum(quantity) AS quantity
+                       FROM batch_taking GROUP BY device_id, event_id) AS taken
+                USING (device_id, event_id)
+            LEFT JOIN (SELECT device_id, event_id, sum(open_quantity) AS quantity
+                       FROM shortfall GROUP BY device_id, event_id) AS short
+                USING (device_id, event_id)
+            WHERE coalesce(spout_event.quantity, 0)
+                  <> coalesce(taken.quantity, 0) + coalesce(short.quantity, 0)
+            LIMIT 100
+        """,
+    ),
+    Invariant(
+        name="no_drink_waits_for_a_calibration_that_is_there",
+        why="The first calibration of a channel books what was poured before it.",
+        sql="""
+            SELECT device_id, event_id, channel FROM spout_event
+            WHERE status = 'uncalibrated' AND EXISTS (
+                SELECT FROM calibration
+                WHERE calibration.device_id = spout_event.device_id
+                  AND calibration.channel = spout_event.channel)
+            LIMIT 100
+        """,
+    ),
 )

@@ -9,3 +9,9 @@ class Settings(ServiceSettings):
     """What keg-fifo needs to know."""
 
     service: str = Field(default="keg-fifo", description="This service's name.")
+    spout_verify: bool = Field(
+        default=True, description="Whether spouts must sign what they report."
+    )
+    spout_verify_sandbox: bool = Field(
+        default=True, description="Whether spouts of vendor SANDBOX must, too."
+    )

@@ -105,6 +105,13 @@ batch = sa.Table(
     sa.Column("created_at", INSTANT, nullable=False, server_default=now()),
     sa.CheckConstraint("remaining BETWEEN 0 AND quantity", name="batch_holds_what_it_can"),
     sa.Index("batch_in_fifo_order", "item_id", "received_at", "id"),
+    sa.Index(
+        "batch_with_stock",
+        "item_id",
+        "received_at",
+        "id",
+        postgresql_where=sa.text("remaining > 0"),
+    ),
 )
 
 batch_taking = sa.Table(
@@ -129,6 +136,7 @@ shortfall = sa.Table(
     sa.Column("quantity", QUANTITY, nullable=False),
     sa.Column("open_quantity", QUANTITY, nullable=False),
     sa.Column("at", INSTANT, nullable=False, server_default=now()),
+    sa.UniqueConstraint("device_id", "event_id", name="one_shortfall_an_event"),
     sa.CheckConstraint("open_quantity BETWEEN 0 AND quantity", name="shortfall_only_shrinks"),
     sa.Index("open_shortfall", "item_id", "id", postgresql_where=sa.text("open_quantity > 0")),
 )
@@ -144,6 +152,7 @@ spout = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("online", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("battery_pct", sa.Numeric(5, 2)),
+    sa.Column("health_at", INSTANT),
     sa.Column("last_seen_at", INSTANT),
 )
 
@@ -169,10 +178,17 @@ spout_event = sa.Table(
     sa.Column("pulses", sa.BigInteger, nullable=False),
     sa.Column("item_id", pg.UUID),
     sa.Column("volume_ml", VOLUME),
+    sa.Column("quantity", QUANTITY),
     sa.Column("status", sa.Text, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
     sa.Column("occurred_at", INSTANT, nullable=False),
     sa.Column("received_at", INSTANT, nullable=False),
-    sa.Index("spout_event_by_time", "device_id", "occurred_at"),
+    sa.CheckConstraint("status IN ('accepted', 'uncalibrated')", name="spout_status_is_known"),
+    sa.CheckConstraint(
+        "(status = 'accepted') = (quantity IS NOT NULL)", name="accepted_drink_is_booked"
+    ),
+    sa.Index("spout_event_by_time", "occurred_at", "number"),
+    sa.Index("spout_event_of_device", "device_id", "occurred_at", "number"),
     sa.Index(
         "spout_event_uncalibrated",
         "device_id",

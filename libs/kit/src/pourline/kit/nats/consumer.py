@@ -15,11 +15,10 @@ from typing import NoReturn
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.client import JetStreamContext
 
 from pourline.kit.errors import TROUBLE, Delivery, outcome_of
+from pourline.kit.nats.pull import Pull
 
-FETCH_WAIT_S = 1.0
 BATCH_DEFAULT = 500
 BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Waits between tries while a part is down; the last one repeats."""
@@ -76,7 +75,7 @@ class BatchConsumer:
         set_aside: SetAside,
         batch: int = BATCH_DEFAULT,
     ) -> None:
-        self._jetstream: JetStreamContext = bus.jetstream()
+        self._bus = bus
         self._stream = stream
         self._durable = durable
         self._handle = handle
@@ -96,20 +95,16 @@ class BatchConsumer:
                 await asyncio.sleep(random.uniform(0.1, 0.5))  # noqa: S311 jitter, no secret
 
     async def _consume(self) -> NoReturn:
-        subscription = await self._jetstream.pull_subscribe_bind(
-            durable=self._durable, stream=self._stream
-        )
+        pull = Pull(bus=self._bus, stream=self._stream, durable=self._durable, batch=self._batch)
+        await pull.open()
         try:
             while True:
                 self.turned_at = asyncio.get_running_loop().time()
-                try:
-                    raw = await subscription.fetch(self._batch, timeout=FETCH_WAIT_S)
-                except TimeoutError:
-                    continue
+                raw = await pull.next_batch()
                 if raw:
                     await self._take(raw)
         finally:
-            await subscription.unsubscribe()
+            await pull.close()
 
     async def _take(self, raw: list[Msg]) -> None:
         messages = [message_of(message) for message in raw]

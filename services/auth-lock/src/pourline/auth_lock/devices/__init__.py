@@ -1,7 +1,6 @@
 """auth-lock's MQTT edge: who may connect, cards, and taps' status."""
 
 from pourline.auth_lock.devices.callout import AuthCallout
-from pourline.auth_lock.devices.directory import Directory
 from pourline.auth_lock.devices.taps import AuthorizeEdge, StatusEdge
 
-__all__ = ["AuthCallout", "AuthorizeEdge", "Directory", "StatusEdge"]
+__all__ = ["AuthCallout", "AuthorizeEdge", "StatusEdge"]

@@ -16,7 +16,7 @@ import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from pourline.auth_lock.devices.directory import Credential, Directory
+from pourline.auth_lock.handlers.directory import Credential, Directory
 from pourline.kit.clock import Clock
 from pourline.kit.ids import new_id
 
@@ -46,7 +46,7 @@ class AuthCallout:
     async def _answer(self, question: Msg) -> None:
         asked = _claims(question.data)["nats"]
         who = asked.get("connect_opts", {})
-        client_id = asked.get("client_info", {}).get("mqtt_client", "")
+        client_id = asked.get("client_info", {}).get("mqtt_id", "")
         username = who.get("user", "")
         permissions = self._permissions(username, who.get("pass", ""), client_id)
         if permissions is None:

@@ -158,6 +158,7 @@ def upgrade() -> None:
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("online", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("battery_pct", sa.Numeric(precision=5, scale=2), nullable=True),
+        sa.Column("health_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("last_seen_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("device_id"),
     )
@@ -170,14 +171,21 @@ def upgrade() -> None:
         sa.Column("pulses", sa.BigInteger(), nullable=False),
         sa.Column("item_id", sa.UUID(), nullable=True),
         sa.Column("volume_ml", sa.Numeric(precision=18, scale=3), nullable=True),
+        sa.Column("quantity", sa.Numeric(precision=21, scale=6), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("occurred_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("received_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "(status = 'accepted') = (quantity IS NOT NULL)", name="accepted_drink_is_booked"
+        ),
+        sa.CheckConstraint("status IN ('accepted', 'uncalibrated')", name="spout_status_is_known"),
         sa.PrimaryKeyConstraint("device_id", "event_id"),
         sa.UniqueConstraint("number"),
     )
+    op.create_index("spout_event_by_time", "spout_event", ["occurred_at", "number"], unique=False)
     op.create_index(
-        "spout_event_by_time", "spout_event", ["device_id", "occurred_at"], unique=False
+        "spout_event_of_device", "spout_event", ["device_id", "occurred_at", "number"], unique=False
     )
     op.create_index(
         "spout_event_uncalibrated",
@@ -211,6 +219,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("batch_in_fifo_order", "batch", ["item_id", "received_at", "id"], unique=False)
+    op.create_index(
+        "batch_with_stock",
+        "batch",
+        ["item_id", "received_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("remaining > 0"),
+    )
     op.create_table(
         "calibration",
         sa.Column("id", sa.UUID(), nullable=False),
@@ -274,6 +289,7 @@ def upgrade() -> None:
         sa.CheckConstraint("open_quantity BETWEEN 0 AND quantity", name="shortfall_only_shrinks"),
         sa.ForeignKeyConstraint(["item_id"], ["item.id"]),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("device_id", "event_id", name="one_shortfall_an_event"),
     )
     op.create_index(
         "open_shortfall",
@@ -325,6 +341,7 @@ def downgrade() -> None:
     op.drop_index("keg_in_fifo_order", table_name="keg")
     op.drop_table("keg")
     op.drop_table("calibration")
+    op.drop_index("batch_with_stock", table_name="batch", postgresql_where=sa.text("remaining > 0"))
     op.drop_index("batch_in_fifo_order", table_name="batch")
     op.drop_table("batch")
     op.drop_table("tap")
@@ -333,6 +350,7 @@ def downgrade() -> None:
         table_name="spout_event",
         postgresql_where=sa.text("status = 'uncalibrated'"),
     )
+    op.drop_index("spout_event_of_device", table_name="spout_event")
     op.drop_index("spout_event_by_time", table_name="spout_event")
     op.drop_table("spout_event")
     op.drop_table("spout")

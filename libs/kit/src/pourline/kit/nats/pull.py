@@ -1,0 +1,81 @@
+"""One standing pull request: messages come the moment they are stored.
+
+nats-py's `fetch` asks anew for each batch and now and then leaves a lone message waiting for the
+rest of its timeout; here a request stands until it is used up, and heartbeats tell when it is
+lost (decision record 4).
+"""
+
+import asyncio
+from typing import Any
+
+import orjson
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+EXPIRES_S = 10
+HEARTBEAT_S = 1.0
+SILENCE_MAX_S = 2.5
+"""Past this without message or heartbeat the request is lost: ask again."""
+REFUSED_WAIT_S = 0.2
+
+
+class Pull:
+    """Pulls one durable consumer's messages, at most `batch` asked for at a time."""
+
+    def __init__(self, *, bus: Client, stream: str, durable: str, batch: int) -> None:
+        self._bus = bus
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
+        self._batch = batch
+        self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        self._asked_for = 0
+        self._subscription: Any = None
+
+    async def open(self) -> None:
+        """Subscribe to an inbox of its own."""
+        inbox = self._bus.new_inbox()
+        self._subscription = await self._bus.subscribe(inbox, cb=self._arrived.put)
+
+    async def close(self) -> None:
+        """Let go of the inbox; what it still gets is delivered again to another."""
+        await self._subscription.unsubscribe()
+
+    async def next_batch(self) -> list[Msg]:
+        """Return what is there, waiting for the first; empty after a silence."""
+        if self._asked_for == 0:
+            await self._ask()
+        messages: list[Msg] = []
+        try:
+            async with asyncio.timeout(SILENCE_MAX_S):
+                while not messages:
+                    await self._take(await self._arrived.get(), messages)
+        except TimeoutError:
+            self._asked_for = 0
+            return []
+        while len(messages) < self._batch and not self._arrived.empty():
+            await self._take(self._arrived.get_nowait(), messages)
+        if self._asked_for == 0:
+            await self._ask()  # the next ones travel while these are handled
+        return messages
+
+    async def _take(self, message: Msg, messages: list[Msg]) -> None:
+        status = (message.headers or {}).get("Status") if not message.data else None
+        if status is None:
+            messages.append(message)
+            self._asked_for = max(0, self._asked_for - 1)
+        elif status == "503":
+            await asyncio.sleep(REFUSED_WAIT_S)
+            await self._ask()
+        elif status != "100":
+            await self._ask()
+
+    async def _ask(self) -> None:
+        """Ask for a batch; a heartbeat says each second that the request stands."""
+        self._asked_for = self._batch
+        order = {
+            "batch": self._batch,
+            "expires": int(EXPIRES_S * 1e9),
+            "idle_heartbeat": int(HEARTBEAT_S * 1e9),
+        }
+        await self._bus.publish(
+            self._subject, orjson.dumps(order), reply=self._subscription.subject
+        )

@@ -1,0 +1,72 @@
+"""The console's NATS edge: events and live flow go to the board, by plain subscriptions.
+
+Nothing here is acknowledged or kept: a board that missed something asks its owners again.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from pydantic import ValidationError
+
+from pourline.console.store import Board, Link
+from pourline.contracts.base import Event, parse_event
+from pourline.contracts.cellar import KegConnected, KegDisconnected, KegLevelChanged
+from pourline.contracts.device import PAYLOAD_BYTES_MAX, FlowReport
+from pourline.contracts.guests import LockReleased, LockTaken
+from pourline.contracts.money import PourAccepted, PourHeld, PriceChanged
+from pourline.contracts.subjects import FLOW, device_of
+from pourline.contracts.taps import ConfigChanged, TapRegistered, TapStateChanged
+
+EVENTS: tuple[type[Event], ...] = (
+    TapRegistered,
+    TapStateChanged,
+    ConfigChanged,
+    LockTaken,
+    LockReleased,
+    PourAccepted,
+    PourHeld,
+    PriceChanged,
+    KegConnected,
+    KegDisconnected,
+    KegLevelChanged,
+)
+"""What changes the page."""
+
+log = logging.getLogger(__name__)
+
+
+async def subscribe(bus: Client, board: Board) -> None:
+    """Feed `board` from the bus; the subscriptions survive a reconnect."""
+    board.bus = Link(
+        is_up=lambda: bus.is_connected,
+        times_made=lambda: int(bus.stats["reconnects"]),
+    )
+    for model in EVENTS:
+        await bus.subscribe(model.subject(), cb=_events(board, model))
+    await bus.subscribe(FLOW, cb=_flows(board))
+
+
+def _events(board: Board, model: type[Event]) -> Callable[[Msg], Awaitable[None]]:
+    async def hear(message: Msg) -> None:
+        try:
+            board.hear(parse_event(model, message.data))
+        except ValidationError:
+            log.warning("event_unreadable", extra={"subject": message.subject})
+
+    return hear
+
+
+def _flows(board: Board) -> Callable[[Msg], Awaitable[None]]:
+    async def show(message: Msg) -> None:
+        if len(message.data) > PAYLOAD_BYTES_MAX:
+            return
+        try:
+            report = FlowReport.model_validate_json(message.data)
+        except ValidationError:
+            log.warning("flow_unreadable", extra={"subject": message.subject})
+            return
+        board.flow(device_of(message.subject).device_id, report)
+
+    return show

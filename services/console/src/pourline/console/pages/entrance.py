@@ -1,0 +1,90 @@
+"""Signing in and out: a plain form that works before anything live is loaded."""
+
+import html
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from fastapi import FastAPI
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from pourline.console.pages.staff import COOKIE, Badges
+from pourline.contracts.taps import Session
+from pourline.kit.errors import TROUBLE, Refusal, outcome_of
+
+Login = Callable[[str, str], Awaitable[Session]]
+
+FORM_BYTES_MAX = 4096
+"""A name and a password; a longer form is nobody's login."""
+LEVEL_MIN = 1
+WRONG = "Name or password is not right."
+FOLDER = Path(__file__).parent
+CSS = (FOLDER / "theme.css").read_text()
+FORM = (FOLDER / "entrance.html").read_text()
+
+log = logging.getLogger(__name__)
+
+
+def mount(app: FastAPI, *, login: Login, badges: Badges) -> None:
+    """Add the form, signing in and signing out to `app`."""
+
+    @app.get("/login", include_in_schema=False)
+    async def form(request: Request) -> Response:
+        if badges.read(request):
+            return RedirectResponse("/", 303)
+        return _form()
+
+    @app.post("/login", include_in_schema=False)
+    async def sign_in(request: Request) -> Response:
+        username, password = await _filled_in(request)
+        try:
+            session = await login(username, password)
+        except (Refusal, ValidationError, *TROUBLE) as error:
+            return _refused(error, username)
+        if session.level < LEVEL_MIN:
+            return _form("This account may not see the page.", username, 403)
+        response = RedirectResponse("/", 303)
+        badges.give(request, response, session, username)
+        return response
+
+    @app.post("/logout", include_in_schema=False)
+    async def sign_out() -> Response:
+        response = RedirectResponse("/login", 303)
+        response.delete_cookie(COOKIE)
+        return response
+
+
+def _form(fault: str = "", username: str = "", status: int = 200) -> Response:
+    said = f'<p class="fault" role="alert">{html.escape(fault)}</p>' if fault else ""
+    body = FORM.replace("{css}", CSS).replace("{fault}", said)
+    return HTMLResponse(
+        body.replace("{username}", html.escape(username)),
+        status_code=status,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _refused(error: Exception, username: str) -> Response:
+    outcome = outcome_of(error)
+    match outcome.status:
+        case 503:
+            return _form("The bar is not answering. Try again in a moment.", username, 503)
+        case 429:
+            return _form(outcome.detail, username, 429)
+        case _:
+            log.info("page_login_refused", extra={"username": username, "code": outcome.code})
+            return _form(WRONG, username, 401)
+
+
+async def _filled_in(request: Request) -> tuple[str, str]:
+    """Return name and password; a form that is too long counts as empty."""
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > FORM_BYTES_MAX:
+            return "", ""
+    fields = parse_qs(raw.decode("utf-8", "replace"), max_num_fields=8)
+    return fields.get("username", [""])[0].strip(), fields.get("password", [""])[0]

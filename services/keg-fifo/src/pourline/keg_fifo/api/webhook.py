@@ -1,0 +1,84 @@
+"""Spout pours over HTTP: a webhook's raw body and its signature, as in seed 000."""
+
+from typing import Any
+
+import orjson
+
+from pourline.contracts.cellar import IngestSpoutPour
+from pourline.contracts.device import PAYLOAD_BYTES_MAX, SpoutPour, SpoutPourResult
+from pourline.contracts.subjects import spout_result
+from pourline.keg_fifo.errors import UnreadablePour
+from pourline.keg_fifo.handlers.keys import Keyring
+from pourline.keg_fifo.handlers.pours import Arrival, take_in
+from pourline.keg_fifo.handlers.reports import parse, report_of
+from pourline.kit.db import UnitOfWork
+from pourline.kit.ids import parse_id
+from pourline.kit.nats import Context
+
+SPELLINGS = {
+    "pulses": "pulses",
+    "occurred_at": "occurredAt",
+    "event_id": "eventId",
+    "channel": "channel",
+    "age_ms": "ageMs",
+}
+"""Each field in our spelling and in that of seed 000."""
+
+
+class Webhook:
+    """Takes in one pour that came by HTTP."""
+
+    def __init__(self, *, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    async def admit(self, order: IngestSpoutPour) -> None:
+        """Check the signature over the raw body, ahead of the transaction.
+
+        Raises `SpoutUnknown`, `SignatureWrong`, `SpoutInactive`, or `Retryable` without auth-lock.
+        """
+        raw = order.body.encode()
+        await self._keyring.admit(order.device_id, raw, order.signature, renewed=set())
+
+    async def ingest(
+        self, order: IngestSpoutPour, unit: UnitOfWork, context: Context
+    ) -> SpoutPourResult:
+        """Decide and book an admitted pour; raises `UnreadablePour`."""
+        del context
+        keys = self._keyring.known(order.device_id)
+        pour = decode(order.body.encode(), order.device_id)
+        now = unit.clock.now()
+        arrival = Arrival(
+            subject=spout_result(keys.location, keys.device_id).removesuffix(".result"),
+            payload=pour.wire(),
+            received_at=now,
+            content=report_of(pour, keys, now),
+        )
+        [result] = await take_in(unit, [arrival])
+        return result
+
+
+def decode(raw: bytes, device: str) -> SpoutPour:
+    """Return the pour in a webhook's body; raises `UnreadablePour`."""
+    if len(raw) > PAYLOAD_BYTES_MAX:
+        raise UnreadablePour(f"body is over {PAYLOAD_BYTES_MAX} bytes")
+    body = _object(raw)
+    named = _either(body, "device_id", "deviceId")
+    if named is not None and parse_id(str(named)) != parse_id(device):
+        raise UnreadablePour("deviceId: is another device's")
+    fields = {ours: _either(body, ours, theirs) for ours, theirs in SPELLINGS.items()}
+    return parse(orjson.dumps(fields))
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise UnreadablePour("body is no JSON") from error
+    if not isinstance(body, dict):
+        raise UnreadablePour("body is no JSON object")
+    return body
+
+
+def _either(body: dict[str, Any], ours: str, theirs: str) -> object:
+    found = body.get(ours)
+    return body.get(theirs) if found is None else found

@@ -1,0 +1,77 @@
+"""Spout pours over MQTT: decode, check the signature, take in, answer each device."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import orjson
+from nats.aio.client import Client
+
+from pourline.contracts.device import PAYLOAD_BYTES_MAX, SpoutPourResult
+from pourline.contracts.subjects import device_of, spout_result
+from pourline.keg_fifo.domain import SpoutReport
+from pourline.keg_fifo.errors import SpoutUnknown, UnreadablePour
+from pourline.keg_fifo.handlers.keys import Keyring
+from pourline.keg_fifo.handlers.pours import Arrival, Broken
+from pourline.keg_fifo.handlers.reports import parse, report_of, signed_text
+from pourline.kit import telemetry
+from pourline.kit.errors import Malformed, Rejected
+from pourline.kit.nats import Message
+
+TakeIn = Callable[[Sequence[Arrival]], Awaitable[list[SpoutPourResult]]]
+UNKNOWN_DEVICE = "unknown_device"
+
+
+class PourEdge:
+    """Feeds batches of spout pours to the handler and publishes its answers."""
+
+    def __init__(self, *, bus: Client, take_in: TakeIn, keyring: Keyring) -> None:
+        self._bus = bus
+        self._take_in = take_in
+        self._keyring = keyring
+
+    async def __call__(self, messages: Sequence[Message]) -> None:
+        """Take in `messages` and answer each after the commit."""
+        with telemetry.span("spout pours take in"):
+            renewed: set[str] = set()
+            arrivals = [await self._arrival(message, renewed) for message in messages]
+            results = await self._take_in(arrivals)
+            for message, result in zip(messages, results, strict=True):
+                device = device_of(message.subject)
+                subject = spout_result(device.location, device.device_id)
+                await self._bus.publish(subject, result.wire())
+
+    async def _arrival(self, message: Message, renewed: set[str]) -> Arrival:
+        content: SpoutReport | Broken
+        try:
+            content = await self._read(message, renewed)
+        except (Rejected, Malformed) as error:
+            content = Broken(reason=_reason(error), event_id=_readable_id(message.data))
+        return Arrival(
+            subject=message.subject,
+            payload=message.data,
+            received_at=message.received_at,
+            content=content,
+        )
+
+    async def _read(self, message: Message, renewed: set[str]) -> SpoutReport:
+        device = device_of(message.subject).device_id
+        if len(message.data) > PAYLOAD_BYTES_MAX:
+            raise UnreadablePour(f"message is over {PAYLOAD_BYTES_MAX} bytes")
+        pour = parse(message.data)
+        signed = signed_text(device, pour, message.data)
+        keys = await self._keyring.admit(device, signed, pour.signature, renewed=renewed)
+        return report_of(pour, keys, message.received_at)
+
+
+def _reason(error: Rejected | Malformed) -> str:
+    if isinstance(error, Malformed):
+        return error.detail
+    return UNKNOWN_DEVICE if isinstance(error, SpoutUnknown) else error.wire_code
+
+
+def _readable_id(payload: bytes) -> str | None:
+    """Return the id of a rejected pour, if it can be read, so that its device is answered."""
+    try:
+        found = orjson.loads(payload).get("event_id")
+    except (orjson.JSONDecodeError, AttributeError):
+        return None
+    return found if isinstance(found, str) and 0 < len(found) <= 128 else None

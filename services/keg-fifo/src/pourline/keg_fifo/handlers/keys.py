@@ -1,0 +1,87 @@
+"""The keys that spouts sign with: asked of auth-lock, kept in memory, never stored."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from pourline.contracts.taps import GetSpoutKeys, SpoutKeys
+from pourline.keg_fifo import domain
+from pourline.keg_fifo.errors import SignatureWrong, SpoutInactive, SpoutUnknown
+from pourline.kit.errors import Retryable
+from pourline.kit.ids import parse_id
+from pourline.kit.nats import Caller
+from pourline.kit.nats.requests import Refused
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signing:
+    """Whose pours must be signed."""
+
+    verify: bool = True
+    verify_sandbox: bool = True
+
+
+class Keyring:
+    """Each device's keys, asked for once and again when they may be others."""
+
+    def __init__(self, *, caller: Caller, signing: Signing) -> None:
+        self._caller = caller
+        self._signing = signing
+        self._keys: dict[UUID, SpoutKeys] = {}
+
+    async def find(self, device: str) -> SpoutKeys:
+        """Return a device's keys; raises `SpoutUnknown`, or `Retryable` without auth-lock."""
+        device_id = parse_id(device)
+        if device_id is None:
+            raise SpoutUnknown
+        return self._keys.get(device_id) or await self._ask(device_id)
+
+    def known(self, device: str) -> SpoutKeys:
+        """Return the keys of a device that was admitted a moment ago.
+
+        Raises `Retryable` when they were forgotten since.
+        """
+        device_id = parse_id(device)
+        keys = self._keys.get(device_id) if device_id else None
+        if keys is None:
+            raise Retryable("The device changed at this moment.")
+        return keys
+
+    def forget(self, devices: Iterable[UUID]) -> None:
+        """Ask for these devices' keys again when they are needed."""
+        for device_id in devices:
+            self._keys.pop(device_id, None)
+
+    async def admit(
+        self, device: str, message: bytes, signature: str | None, *, renewed: set[str]
+    ) -> SpoutKeys:
+        """Return the keys of a device that may speak and has signed `message`.
+
+        Keys that do not fit are asked for anew, once a device and round: those in `renewed` were.
+        Raises `SpoutUnknown`, `SignatureWrong`, `SpoutInactive`, or `Retryable` without auth-lock.
+        """
+        keys = await self.find(device)
+        if not self._fits(keys, message, signature) and device not in renewed:
+            renewed.add(device)
+            keys = await self._ask(UUID(keys.device_id))
+        if not self._fits(keys, message, signature):
+            raise SignatureWrong
+        if not keys.active:
+            raise SpoutInactive
+        return keys
+
+    def _fits(self, keys: SpoutKeys, message: bytes, signature: str | None) -> bool:
+        needed = domain.must_be_signed(
+            keys.vendor, verify=self._signing.verify, verify_sandbox=self._signing.verify_sandbox
+        )
+        return not needed or domain.is_signed(message, signature, keys.secrets)
+
+    async def _ask(self, device_id: UUID) -> SpoutKeys:
+        try:
+            keys = await self._caller.ask(GetSpoutKeys(device_id=str(device_id)), SpoutKeys)
+        except Refused as error:
+            if error.problem.status != SpoutUnknown.status:
+                raise
+            raise SpoutUnknown from error
+        self._keys[device_id] = keys
+        return keys

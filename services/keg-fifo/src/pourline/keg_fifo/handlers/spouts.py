@@ -1,0 +1,183 @@
+"""Spouts: knowing them, calibrating their channels, showing what they poured."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pourline.contracts import cellar
+from pourline.contracts.base import Envelope, Listing
+from pourline.contracts.cellar import Calibration, SpoutEvent
+from pourline.contracts.device import SpoutHealth
+from pourline.contracts.taps import SpoutChanged
+from pourline.keg_fifo import domain
+from pourline.keg_fifo.domain import Unit
+from pourline.keg_fifo.errors import ItemUnknown, SpoutUnknown, UnitNotVolume
+from pourline.keg_fifo.handlers import stock as handle_stock
+from pourline.keg_fifo.handlers.pours import drink_of
+from pourline.keg_fifo.store import spouts, stock
+from pourline.kit.db import Row, UnitOfWork
+from pourline.kit.ids import new_id, parse_id
+from pourline.kit.nats import Context
+
+BOOKED_A_ROUND = 1000
+"""Waiting pours that a calibration books with one set of statements."""
+
+Heard = tuple[UUID, SpoutHealth, datetime]
+"""A device's word on itself and when it came."""
+
+
+async def know_spouts(
+    events: Sequence[Envelope[SpoutChanged]],
+    unit: UnitOfWork,
+    *,
+    forget: Callable[[Iterable[UUID]], None],
+) -> None:
+    """Know spouts, and `forget` the keys of those that changed."""
+    for event in events:
+        values = event.data.model_dump() | {"version": event.version}
+        await spouts.save_spout(unit, values | {"device_id": UUID(event.data.device_id)})
+    forget(UUID(event.data.device_id) for event in events)
+
+
+async def note_health(unit: UnitOfWork, heard: Sequence[Heard]) -> None:
+    """Keep the newest word of each device on itself."""
+    newest = {device_id: (health, at) for device_id, health, at in heard}
+    for device_id in sorted(newest):
+        health, at = newest[device_id]
+        await spouts.note_health(
+            unit,
+            device_id=device_id,
+            online=health.online,
+            battery_pct=_percent(health.battery_pct),
+            at=at,
+        )
+
+
+def _percent(battery: Decimal | int | None) -> Decimal | None:
+    """Return a battery's level in percent; a fraction is a share."""
+    if battery is None:
+        return None
+    return battery * 100 if isinstance(battery, Decimal) else Decimal(battery)
+
+
+async def calibrate(order: cellar.Calibrate, unit: UnitOfWork, context: Context) -> Calibration:
+    """Set what a channel pours from now on, and book what it poured before its first calibration.
+
+    Raises `SpoutUnknown`, `ItemUnknown`, `UnitNotVolume`.
+    """
+    del context
+    device_id, item_id = parse_id(order.device_id), parse_id(order.item_id)
+    if device_id is None or await spouts.lock_spout(unit, device_id) is None:
+        raise SpoutUnknown
+    items = await stock.lock_items(unit, [item_id] if item_id else [])
+    if item_id is None or item_id not in items:
+        raise ItemUnknown
+    if items[item_id].unit is Unit.EACH:
+        raise UnitNotVolume
+    values = {
+        "id": new_id(),
+        "device_id": device_id,
+        "channel": order.channel,
+        "item_id": item_id,
+        "ml_per_pulse": order.ml_per_pulse,
+        "at": unit.clock.now(),
+    }
+    row = await spouts.save_calibration(unit, values)
+    await stock.mark_poured(unit, item_id)
+    await _book_waiting(unit, row, items)
+    return _calibration(row)
+
+
+async def _book_waiting(
+    unit: UnitOfWork, calibration: Row, items: Mapping[UUID, domain.Item]
+) -> None:
+    """Book the events that waited for a channel's first calibration, oldest first."""
+    in_force = domain.Calibration(
+        item_id=calibration["item_id"],
+        ml_per_pulse=calibration["ml_per_pulse"],
+        effective_from=calibration["effective_from"],
+    )
+    item = items[in_force.item_id]
+    while rows := await spouts.uncalibrated_events(
+        unit,
+        device_id=calibration["device_id"],
+        channel=calibration["channel"],
+        limit=BOOKED_A_ROUND,
+    ):
+        drinks = [
+            drink_of(
+                (row["device_id"], row["event_id"]),
+                row["pulses"],
+                row["occurred_at"],
+                in_force,
+                item,
+            )
+            for row in rows
+        ]
+        await spouts.mark_booked(unit, drinks)
+        await handle_stock.consume(unit, drinks, items)
+
+
+async def spout_and_item_exist(raw: dict[str, Any], unit: UnitOfWork) -> bool:
+    """Return whether what a malformed calibration is about is there."""
+    device_id = parse_id(str(raw.get("device_id", raw.get("deviceId", ""))))
+    item_id = parse_id(str(raw.get("item_id", raw.get("inventoryItemId", ""))))
+    return (
+        device_id is not None
+        and item_id is not None
+        and await spouts.find_spout(unit, device_id) is not None
+        and await stock.find_item(unit, item_id) is not None
+    )
+
+
+async def list_events(
+    query: cellar.ListSpoutEvents, unit: UnitOfWork, context: Context
+) -> Listing[SpoutEvent]:
+    """Return what spouts poured, newest first."""
+    del context
+    device_id = parse_id(query.device_id) if query.device_id else None
+    if query.device_id and device_id is None:
+        return Listing[SpoutEvent](items=[])
+    rows = await spouts.list_events(
+        unit,
+        device_id=device_id,
+        between=(query.from_, query.to),
+        before=_cursor(query.cursor),
+        limit=query.limit + 1,
+    )
+    page = rows[: query.limit]
+    more = len(rows) > query.limit
+    last = f"{page[-1]['occurred_at'].isoformat()}|{page[-1]['number']}" if more else None
+    return Listing[SpoutEvent](items=[_event(row) for row in page], next=last)
+
+
+def _cursor(text: str | None) -> tuple[datetime, int] | None:
+    at, _, number = (text or "").partition("|")
+    return (datetime.fromisoformat(at), int(number)) if number.isdecimal() else None
+
+
+def _event(row: Row) -> SpoutEvent:
+    return SpoutEvent(
+        event_id=row["event_id"],
+        device_id=str(row["device_id"]),
+        channel=row["channel"],
+        pulses=row["pulses"],
+        item_id=str(row["item_id"]) if row["item_id"] else None,
+        volume_ml=row["volume_ml"],
+        status=row["status"],
+        occurred_at=row["occurred_at"],
+        received_at=row["received_at"],
+    )
+
+
+def _calibration(row: Row) -> Calibration:
+    return Calibration(
+        id=str(row["id"]),
+        device_id=str(row["device_id"]),
+        item_id=str(row["item_id"]),
+        channel=row["channel"],
+        ml_per_pulse=row["ml_per_pulse"],
+        effective_from=row["effective_from"],
+    )
