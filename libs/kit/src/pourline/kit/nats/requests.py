@@ -284,6 +284,5 @@ def _canonical(data: bytes) -> bytes:
 
 
 def _wire(answer: BaseModel) -> bytes:
-    if isinstance(answer, Contract):
-        return answer.wire()
-    return answer.model_dump_json().encode()
+    """Return an answer's JSON; what is absent is there as null, for programs that rely on it."""
+    return answer.model_dump_json(by_alias=True).encode()

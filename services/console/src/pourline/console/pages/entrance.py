@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI
+from nicegui import __version__ as nicegui_version
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -23,7 +24,8 @@ LEVEL_MIN = 1
 WRONG = "Name or password is not right."
 FOLDER = Path(__file__).parent
 CSS = (FOLDER / "theme.css").read_text()
-FORM = (FOLDER / "entrance.html").read_text()
+FONTS = f"/_nicegui/{nicegui_version}/static/fonts.css"
+FORM = (FOLDER / "entrance.html").read_text().replace("{fonts}", FONTS)
 
 log = logging.getLogger(__name__)
 

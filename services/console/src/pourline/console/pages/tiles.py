@@ -16,6 +16,9 @@ from pourline.console.pages.parts import (
 )
 from pourline.console.pages.views import TapView
 
+SHORT_ID = 5
+"""A longer id is written small."""
+
 Order = Callable[[TapView], None]
 
 
@@ -29,7 +32,9 @@ class Tile:
             self._head(view)
             self._drink()
             self._level()
-            self._live(order)
+            with Part("footer", "foot-row"):
+                self._live()
+                self._stop_or_resume(order)
         self.show(view)
 
     def show(self, view: TapView) -> None:
@@ -38,7 +43,7 @@ class Tile:
             return
         self._view = view
         live = " pouring" if view.poured and view.face.tone == "live" else ""
-        set_classes(self.root, f"tile tone-{view.face.tone}{live}{' low' if view.is_low else ''}")
+        set_classes(self.root, f"tile tone-{view.face.tone}{live}{' low' if view.warning else ''}")
         name = f"Tap {view.tap_id}{' ' + view.name if view.name else ''}"
         set_prop(self.root, "aria-label", f"{name}: {view.face.word}")
         self._name.text = view.name
@@ -52,7 +57,8 @@ class Tile:
     def _head(self, view: TapView) -> None:
         with Part("header", "tile-head"):
             with Part("h2", "tile-name"):
-                Words("span", "tile-id", view.tap_id)
+                long = " long" if len(view.tap_id) > SHORT_ID else ""
+                Words("span", f"tile-id{long}", view.tap_id, title=view.tap_id)
                 self._name = Words("span", "tile-title")
             with Part("p", "state"):
                 self._sign = icon("help")
@@ -74,23 +80,24 @@ class Tile:
                 self._low = Part("span", "level-low")
                 with self._low:
                     icon("warning")
-                    Words("span", text="Low")
+                    self._warning = Words("span")
                 self._percent = Words("span", "level-percent")
 
-    def _live(self, order: Order | None) -> None:
-        with Part("footer", "live"):
-            with Part("div", "live-text"):
-                self._guest = Words("p", "guest")
-                with Part("p", "running"):
-                    self._poured = Words("span", "poured")
-                    self._cost = Words("span", "cost")
-                self._foot = Words("p", "foot")
-                self._note = Words("p", "note")
-            if order:
-                self._stop = button("Stop", "stop", lambda: self._ordered(order), "pan_tool")
-                self._resume = button("Resume", "", lambda: self._ordered(order), "play_arrow")
-            else:
-                self._stop = self._resume = ui.element("span")
+    def _stop_or_resume(self, order: Order | None) -> None:
+        if order:
+            self._stop = button("Stop", "stop", lambda: self._ordered(order), "pan_tool")
+            self._resume = button("Resume", "", lambda: self._ordered(order), "play_arrow")
+        else:
+            self._stop = self._resume = ui.element("span")
+
+    def _live(self) -> None:
+        with Part("div", "live"):
+            self._guest = Words("p", "guest")
+            with Part("p", "running"):
+                self._poured = Words("span", "poured")
+                self._cost = Words("span", "cost")
+            self._note = Words("p", "note")
+            self._foot = Words("p", "foot")
 
     def _show_level(self, view: TapView) -> None:
         shown = 0 if view.percent is None else view.percent
@@ -98,7 +105,8 @@ class Tile:
         set_prop(self._bar, "aria-valuetext", f"{view.level}, {shown} %")
         set_width(self._fill, shown)
         self._volume.text = view.level
-        self._low.set_visibility(view.is_low)
+        self._warning.text = view.warning
+        self._low.set_visibility(bool(view.warning))
         self._percent.text = "" if view.percent is None else f"{view.percent} %"
 
     def _show_live(self, view: TapView) -> None:
@@ -107,6 +115,8 @@ class Tile:
         self._cost.text = view.cost
         self._foot.text = "" if view.poured and view.guest else view.foot
         self._note.text = view.note
+        if self._stop is self._resume:
+            return
         self._stop.set_visibility(not view.can_resume)
         self._resume.set_visibility(view.can_resume)
 

@@ -52,7 +52,7 @@ class TapView:
     note: str
     level: str
     percent: int | None
-    is_low: bool
+    warning: str
     guest: str
     poured: str
     cost: str
@@ -110,9 +110,7 @@ def tap_view(board: Board, line: TapLine) -> TapView:
         note=_note(line),
         level=words.volume(remaining) if remaining is not None else "No keg connected",
         percent=words.percent(remaining, whole) if remaining is not None and whole else None,
-        is_low=remaining is not None
-        and bool(whole)
-        and remaining <= (whole or 0) * board.keg_low_ratio,
+        warning=_warning(board, line),
         guest=(tap.guest_name or "Guest") if tap.locked_by_visit else "",
         poured=words.volume(flow.volume_ml) if flow else "",
         cost=running_cost,
@@ -170,6 +168,16 @@ def _face(line: TapLine, now: datetime) -> Face:
     return LOCKED if tap.locked_by_visit else READY
 
 
+def _warning(board: Board, line: TapLine) -> str:
+    """Say in a word that a keg ends."""
+    remaining, whole = line.tap.remaining_ml, line.tap.volume_ml
+    if remaining is None or not whole:
+        return ""
+    if remaining <= 0:
+        return "Empty"
+    return "Low" if remaining <= whole * board.keg_low_ratio else ""
+
+
 def _note(line: TapLine) -> str:
     """Say why a tap rests and what it still owes."""
     tap = line.tap
@@ -215,6 +223,7 @@ def _is_acknowledged(alert: AlertMessage) -> bool:
     return alert.state == AlertState.ACKNOWLEDGED
 
 
-def _natural(text: str) -> list[tuple[int, str]]:
-    """Sort key that reads digits as numbers."""
-    return [(int(part) if part.isdigit() else -1, part) for part in re.findall(r"\d+|\D+", text)]
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """Sort key that reads digits as numbers, and those before letters."""
+    found = re.findall(r"\d+|\D+", text)
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in found]

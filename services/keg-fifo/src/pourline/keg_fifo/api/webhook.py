@@ -2,15 +2,13 @@
 
 from typing import Any
 
-import orjson
-
 from pourline.contracts.cellar import IngestSpoutPour
 from pourline.contracts.device import PAYLOAD_BYTES_MAX, SpoutPour, SpoutPourResult
 from pourline.contracts.subjects import spout_result
 from pourline.keg_fifo.errors import UnreadablePour
 from pourline.keg_fifo.handlers.keys import Keyring
 from pourline.keg_fifo.handlers.pours import Arrival, take_in
-from pourline.keg_fifo.handlers.reports import parse, report_of
+from pourline.keg_fifo.handlers.reports import fields_of, parse, report_of
 from pourline.kit.db import UnitOfWork
 from pourline.kit.ids import parse_id
 from pourline.kit.nats import Context
@@ -61,24 +59,13 @@ def decode(raw: bytes, device: str) -> SpoutPour:
     """Return the pour in a webhook's body; raises `UnreadablePour`."""
     if len(raw) > PAYLOAD_BYTES_MAX:
         raise UnreadablePour(f"body is over {PAYLOAD_BYTES_MAX} bytes")
-    body = _object(raw)
+    body = fields_of(raw)
     named = _either(body, "device_id", "deviceId")
     if named is not None and parse_id(str(named)) != parse_id(device):
         raise UnreadablePour("deviceId: is another device's")
     fields = {ours: _either(body, ours, theirs) for ours, theirs in SPELLINGS.items()}
-    return parse(orjson.dumps(fields))
-
-
-def _object(raw: bytes) -> dict[str, Any]:
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise UnreadablePour("body is no JSON") from error
-    if not isinstance(body, dict):
-        raise UnreadablePour("body is no JSON object")
-    return body
+    return parse({name: value for name, value in fields.items() if value is not None})
 
 
 def _either(body: dict[str, Any], ours: str, theirs: str) -> object:
-    found = body.get(ours)
-    return body.get(theirs) if found is None else found
+    return body.get(ours, body.get(theirs))

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-import orjson
 from nats.aio.client import Client
 
 from pourline.contracts.device import PAYLOAD_BYTES_MAX, SpoutPourResult
@@ -11,13 +10,14 @@ from pourline.keg_fifo.domain import SpoutReport
 from pourline.keg_fifo.errors import SpoutUnknown, UnreadablePour
 from pourline.keg_fifo.handlers.keys import Keyring
 from pourline.keg_fifo.handlers.pours import Arrival, Broken
-from pourline.keg_fifo.handlers.reports import parse, report_of, signed_text
+from pourline.keg_fifo.handlers.reports import fields_of, parse, report_of, signed_text
 from pourline.kit import telemetry
 from pourline.kit.errors import Malformed, Rejected
 from pourline.kit.nats import Message
 
 TakeIn = Callable[[Sequence[Arrival]], Awaitable[list[SpoutPourResult]]]
 UNKNOWN_DEVICE = "unknown_device"
+EVENT_ID_CHARACTERS_MAX = 128
 
 
 class PourEdge:
@@ -56,8 +56,9 @@ class PourEdge:
         device = device_of(message.subject).device_id
         if len(message.data) > PAYLOAD_BYTES_MAX:
             raise UnreadablePour(f"message is over {PAYLOAD_BYTES_MAX} bytes")
-        pour = parse(message.data)
-        signed = signed_text(device, pour, message.data)
+        fields = fields_of(message.data)
+        pour = parse(fields)
+        signed = signed_text(device, pour, fields)
         keys = await self._keyring.admit(device, signed, pour.signature, renewed=renewed)
         return report_of(pour, keys, message.received_at)
 
@@ -71,7 +72,7 @@ def _reason(error: Rejected | Malformed) -> str:
 def _readable_id(payload: bytes) -> str | None:
     """Return the id of a rejected pour, if it can be read, so that its device is answered."""
     try:
-        found = orjson.loads(payload).get("event_id")
-    except (orjson.JSONDecodeError, AttributeError):
+        found = fields_of(payload).get("event_id")
+    except UnreadablePour:
         return None
-    return found if isinstance(found, str) and 0 < len(found) <= 128 else None
+    return found if isinstance(found, str) and 0 < len(found) <= EVENT_ID_CHARACTERS_MAX else None

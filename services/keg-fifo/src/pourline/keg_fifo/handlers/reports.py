@@ -1,7 +1,9 @@
 """What a spout's message says: its fields checked, what was signed, its id and its instant."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -18,10 +20,21 @@ NOT_CONTENT = {"age_ms", "signature", "event_id"}
 """What may differ between sendings of the same pour; its id tells which one it is."""
 
 
-def parse(payload: bytes) -> SpoutPour:
-    """Return the pour in `payload`; raises `UnreadablePour`."""
+def fields_of(payload: bytes) -> dict[str, Any]:
+    """Return a JSON object's fields, those that are null left out; raises `UnreadablePour`."""
     try:
-        pour = SpoutPour.model_validate_json(payload)
+        found = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise UnreadablePour("message is no JSON") from error
+    if not isinstance(found, dict):
+        raise UnreadablePour("message is no JSON object")
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def parse(fields: Mapping[str, Any]) -> SpoutPour:
+    """Return the pour that a message's fields are; raises `UnreadablePour`."""
+    try:
+        pour = SpoutPour.model_validate_json(orjson.dumps(fields))
     except ValidationError as error:
         raise UnreadablePour(first_fault(error)) from error
     if pour.event_id is None and pour.occurred_at is None:
@@ -31,9 +44,9 @@ def parse(payload: bytes) -> SpoutPour:
     return pour
 
 
-def signed_text(device: str, pour: SpoutPour, payload: bytes) -> bytes:
+def signed_text(device: str, pour: SpoutPour, fields: Mapping[str, Any]) -> bytes:
     """Return what a spout signs (contract, "Spouts"); the instant is taken as it was sent."""
-    sent_at = orjson.loads(payload).get("occurred_at") or ""
+    sent_at = fields.get("occurred_at", "")
     parts = ("v1", device, pour.event_id or "", pour.channel, pour.pulses, sent_at)
     return ":".join(str(part) for part in parts).encode()
 

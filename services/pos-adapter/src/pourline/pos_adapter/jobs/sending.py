@@ -19,6 +19,7 @@ BATCH = 100
 POLL_S = 1.0
 HAND_OVER_WAIT_S = 10.0
 """A whole batch has this long; what was not handed over by then is tried again."""
+TOO_LATE = "The point of sale did not answer in time."
 
 log = logging.getLogger(__name__)
 
@@ -66,23 +67,16 @@ class Sender:
         return len(rows) == BATCH
 
     async def _hand_over(self, adapter: Adapter, rows: Sequence[Row]) -> None:
-        sent: list[UUID] = []
-        failed: dict[UUID, str] = {}
+        errors: dict[UUID, str | None] = {row["id"]: TOO_LATE for row in rows}
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HAND_OVER_WAIT_S):
                 for row in rows:
-                    try:
-                        await adapter.notify(_notification(row))
-                    except PosAway as error:
-                        failed[row["id"]] = error.detail
-                    else:
-                        sent.append(row["id"])
+                    errors[row["id"]] = await _notify(adapter, row)
         async with self._database.transaction() as unit:
-            await handlers.record_sent(unit, sent)
+            await handlers.record_sent(unit, [one for one, error in errors.items() if not error])
             for row in rows:
-                if row["id"] not in sent:
-                    late = "The point of sale did not answer in time."
-                    await handlers.record_failure(unit, row, failed.get(row["id"], late))
+                if error := errors[row["id"]]:
+                    await handlers.record_failure(unit, row, error)
 
     def _say_unknown(self, name: str, *, waiting: bool) -> None:
         """Say once that notifications wait for an adapter that does not exist."""
@@ -91,5 +85,13 @@ class Sender:
             log.error("pos_adapter_unknown", extra={"adapter": name})
 
 
-def _notification(row: Row) -> Notification:
-    return Notification(kind=Kind(row["kind"]), reference=row["reference"], payload=row["payload"])
+async def _notify(adapter: Adapter, row: Row) -> str | None:
+    """Tell the point of sale; return what went wrong, if anything did."""
+    notification = Notification(
+        kind=Kind(row["kind"]), reference=row["reference"], payload=row["payload"]
+    )
+    try:
+        await adapter.notify(notification)
+    except PosAway as error:
+        return error.detail
+    return None

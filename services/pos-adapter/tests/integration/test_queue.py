@@ -1,0 +1,270 @@
+"""The POS queue against the real database: everything queued once, sent once, never lost."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeVar
+
+import pytest
+from nats.aio.client import Client
+from pourline.contracts.base import Envelope, Event, Listing
+from pourline.contracts.device import PourStatus
+from pourline.contracts.evening import ListPosEvents, PosEvent
+from pourline.contracts.money import GuestRefunded, GuestToppedUp, PourAccepted
+from pourline.contracts.taps import ConfigChanged
+from pourline.kit import migrations
+from pourline.kit.db import Database, UnitOfWork
+from pourline.kit.ids import new_id
+from pourline.kit.nats import Caller, Context
+from pourline.local.servers import NatsServer
+from pourline.pos_adapter import handlers
+from pourline.pos_adapter.app import build
+from pourline.pos_adapter.domain import TRIES_MAX, Notification
+from pourline.pos_adapter.errors import PosAway
+from pourline.pos_adapter.invariants import INVARIANTS
+from pourline.pos_adapter.jobs import ADAPTERS, Adapter, Sender
+from pourline.pos_adapter.settings import Settings
+from pourline.testkit.clock import FakeClock
+from pourline.testkit.plugin import FreshDatabase
+from pourline.testkit.services import running
+from pourline.testkit.until import until
+
+STAFF = Context(actor="anna", level=2)
+Told = TypeVar("Told", bound=Event)
+Paid = TypeVar("Paid", bound=GuestToppedUp)
+AT = datetime.fromisoformat("2026-05-01T18:00:00Z")
+
+
+def told(event: Told, version: int = 1) -> Envelope[Told]:
+    return Envelope(
+        id=str(new_id()),
+        type=f"{event.TYPE}.v1",
+        source=event.PRODUCER,
+        subject="x",
+        time=AT,
+        aggregate="x",
+        version=version,
+        data=event,
+    )
+
+
+def pour(client_tx_id: str, *, amount: int = 350) -> PourAccepted:
+    return PourAccepted(
+        client_tx_id=client_tx_id,
+        tap_id="1",
+        location="main",
+        volume_ml=Decimal(500),
+        amount=amount,
+        status=PourStatus.ACCEPTED,
+        started_at=AT,
+        ended_at=AT,
+        received_at=AT,
+        accepted_at=AT,
+    )
+
+
+def paid(model: type[Paid], transaction_id: str) -> Paid:
+    return model(
+        transaction_id=transaction_id,
+        guest_id="g",
+        amount=2000,
+        balance=2000,
+        method="cash",
+        actor="anna",
+        at=AT,
+    )
+
+
+@dataclass
+class Till:
+    """A point of sale that remembers, and is away when told so."""
+
+    taken: list[str] = field(default_factory=list)
+    away: bool = False
+
+    async def notify(self, notification: Notification) -> None:
+        if self.away:
+            raise PosAway("The till is off.")
+        self.taken.append(f"{notification.kind.value} {notification.reference}")
+        await asyncio.sleep(0)
+
+
+@dataclass(kw_only=True)
+class Shop:
+    """A pos-adapter's database with a till behind it."""
+
+    database: Database
+    clock: FakeClock
+    till: Till
+
+    def sender(self, adapters: Mapping[str, Adapter] | None = None) -> Sender:
+        return Sender(database=self.database, adapters=adapters or {"log": self.till})
+
+    async def take(
+        self,
+        handle: Callable[[Sequence[Envelope[Told]], UnitOfWork], Awaitable[None]],
+        *events: Told,
+        version: int = 1,
+    ) -> None:
+        async with self.database.transaction() as unit:
+            await handle([told(event, version) for event in events], unit)
+
+    async def configure(self, key: str, value: object, version: int = 1) -> None:
+        change = ConfigChanged(key=key, value=value)
+        await self.take(handlers.know_config, change, version=version)
+
+    async def events(self, status: str | None = None) -> list[PosEvent]:
+        async with self.database.transaction() as unit:
+            page = await handlers.list_events(ListPosEvents(status=status), unit, STAFF)
+        return page.items
+
+    async def announced(self) -> int:
+        async with self.database.transaction() as unit:
+            row = await unit.one("SELECT count(*) AS told FROM outbox")
+        return int(row["told"])
+
+
+@pytest.fixture
+async def shop(fresh_database: FreshDatabase, clock: FakeClock) -> AsyncIterator[Shop]:
+    database = Database(url=fresh_database("pos-adapter"), service="pos-adapter", clock=clock)
+    await database.open()
+    yield Shop(database=database, clock=clock, till=Till())
+    async with database.transaction() as unit:
+        for rule in INVARIANTS:
+            if rule.name != "outbox_is_published":
+                assert await unit.all(rule.sql) == [], rule.name
+    await database.close()
+
+
+def test_the_migrations_make_the_tables(fresh_database: FreshDatabase) -> None:
+    migrations.differences("pos-adapter", fresh_database("pos-adapter"))
+
+
+@pytest.mark.requirement("PO-1")
+async def test_pours_topups_and_refunds_are_queued_once_and_sent_in_order(shop: Shop) -> None:
+    await shop.take(handlers.queue_pours, pour("one"), pour("free", amount=0), pour("one"))
+    await shop.take(handlers.queue_topups, paid(GuestToppedUp, "top"))
+    await shop.take(handlers.queue_refunds, paid(GuestRefunded, "back"))
+    await shop.take(handlers.queue_pours, pour("one"))
+    assert [event.status for event in await shop.events()] == ["queued"] * 3
+
+    await shop.sender().send()
+
+    assert shop.till.taken == ["notify_pour one", "notify_topup top", "notify_refund back"]
+    newest, *_, oldest = await shop.events("sent")
+    assert (newest.kind, oldest.kind) == ("notify_refund", "notify_pour")
+    assert oldest.payload["amount"] == 350
+    assert (oldest.adapter, oldest.attempts, oldest.sent_at) == ("log", 1, shop.clock.now())
+    assert await shop.announced() == 3
+    assert await shop.events("queued") == []
+
+
+@pytest.mark.requirement("PO-1")
+async def test_several_senders_send_each_notification_once(shop: Shop) -> None:
+    await shop.take(handlers.queue_pours, *(pour(f"pour {number:03}") for number in range(250)))
+
+    async def send() -> None:
+        sender = shop.sender()
+        while await sender.send():
+            pass
+
+    await asyncio.gather(*(send() for _ in range(4)))
+    await send()
+
+    assert sorted(shop.till.taken) == [f"notify_pour pour {number:03}" for number in range(250)]
+    assert await shop.announced() == 250
+
+
+@pytest.mark.requirement("PO-1")
+async def test_a_till_that_is_off_is_tried_again_until_a_person_must_look(shop: Shop) -> None:
+    shop.till.away = True
+    await shop.take(handlers.queue_pours, pour("one"))
+    sender = shop.sender()
+
+    await sender.send()
+    await sender.send()
+    [event] = await shop.events()
+    assert (event.status, event.attempts, event.error) == ("queued", 1, "The till is off.")
+    for _ in range(TRIES_MAX - 1):
+        shop.clock.advance(hours=1)
+        await sender.send()
+
+    [event] = await shop.events("failed")
+    assert event.attempts == TRIES_MAX
+
+
+async def test_a_till_that_comes_back_is_told(shop: Shop) -> None:
+    shop.till.away = True
+    await shop.take(handlers.queue_pours, pour("one"))
+    await shop.sender().send()
+    shop.till.away = False
+    shop.clock.advance(seconds=5)
+
+    await shop.sender().send()
+
+    assert shop.till.taken == ["notify_pour one"]
+
+
+async def test_an_unknown_adapter_leaves_everything_queued_and_says_so_once(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    await shop.configure("pos_adapter", "fax")
+    await shop.take(handlers.queue_pours, pour("one"))
+    sender = shop.sender()
+
+    await sender.send()
+    await sender.send()
+    assert [event.status for event in await shop.events()] == ["queued"]
+    assert [record.message for record in caplog.records] == ["pos_adapter_unknown"]
+    await shop.configure("pos_adapter", "log", version=2)
+    await sender.send()
+
+    assert shop.till.taken == ["notify_pour one"]
+
+
+@pytest.mark.requirement("PO-2")
+async def test_the_noop_adapter_works_the_queue_off_as_well(shop: Shop) -> None:
+    await shop.configure("pos_adapter", "noop")
+    await shop.take(handlers.queue_pours, pour("one"))
+
+    await shop.sender(ADAPTERS).send()
+
+    assert [(one.status, one.adapter) for one in await shop.events()] == [("sent", "noop")]
+
+
+@pytest.mark.requirement("LK-7")
+async def test_with_the_flag_off_nothing_is_queued(shop: Shop) -> None:
+    await shop.configure("FF_POS_ADAPTER_STUB", value=False)
+
+    await shop.take(handlers.queue_pours, pour("one"))
+
+    assert await shop.events() == []
+
+
+@pytest.mark.requirement("PO-1")
+async def test_over_the_bus_a_pour_is_logged_for_the_point_of_sale(
+    fresh_database: FreshDatabase,
+    nats_server: NatsServer,
+    bus: Client,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    settings = Settings(nats_url=nats_server.url, database_url=fresh_database("pos-adapter"))
+    async with running(await build(settings=settings, clock=clock)):
+        caller = Caller(bus=bus)
+        event = told(pour("one"))
+        for _ in range(2):
+            await bus.jetstream().publish(PourAccepted.subject(), event.wire())
+
+        async def sent() -> list[PosEvent]:
+            return (await caller.ask(ListPosEvents(status="sent"), Listing[PosEvent])).items
+
+        [shown] = await until(sent)
+
+    assert shown.reference == "one"
+    [line] = [record for record in caplog.records if record.message == "pos_notified"]
+    assert vars(line)["payload"]["client_tx_id"] == "one"

@@ -1,0 +1,42 @@
+"""Where a happening counts."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from pourline.kit.ids import new_id
+from pourline.shift.domain import Bucket, Figures, Happening, OpenShift, Place, place_of, sum_up
+
+OPENED = datetime(2026, 5, 1, 18, tzinfo=UTC)
+SHIFT = OpenShift(shift_id=new_id(), opened_at=OPENED)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "bucket"), [(-1, Bucket.LATE), (0, Bucket.OWN), (90, Bucket.OWN)]
+)
+def test_what_began_before_the_open_shift_is_late_there(minutes: int, bucket: Bucket) -> None:
+    place = place_of("main", OPENED + timedelta(minutes=minutes), SHIFT)
+
+    assert place == Place(location="main", shift_id=SHIFT.shift_id, bucket=bucket)
+
+
+def test_without_a_shift_a_happening_is_kept_unassigned() -> None:
+    assert place_of("main", OPENED, None) == Place(location="main")
+
+
+def test_a_batch_is_summed_by_place() -> None:
+    def pour(minutes: int, location: str = "main") -> Happening:
+        return Happening(
+            location=location,
+            at=OPENED + timedelta(minutes=minutes),
+            figures=Figures(pours=1, volume_ml=Decimal("500.5"), revenue=350),
+        )
+
+    sums = sum_up([pour(1), pour(2), pour(-5), pour(1, "garden")], {"main": SHIFT})
+
+    one = Figures(pours=1, volume_ml=Decimal("500.5"), revenue=350)
+    assert sums == {
+        Place(location="main", shift_id=SHIFT.shift_id): one + one,
+        Place(location="main", shift_id=SHIFT.shift_id, bucket=Bucket.LATE): one,
+        Place(location="garden"): one,
+    }
