@@ -135,6 +135,7 @@ class TapStateChanged(Event):
     valve: str | None = None
     lifetime_pulses: Count | None = None
     reason: str | None = None
+    was_ever_online: bool = True
     at: Instant
 
 

@@ -59,7 +59,7 @@ class House:
             await spout.subscribe(f"{topic}/result")
             await spout.publish(topic, orjson.dumps(body), qos=1)
             message = await anext(aiter(spout.messages))
-        return dict(orjson.loads(bytes(message.payload)))  # type: ignore[arg-type]
+        return dict(orjson.loads(bytes(message.payload)))
 
     async def stocked_item(self) -> Item:
         order = CreateItem(name="Gin", unit=Unit.LTR)
@@ -96,7 +96,7 @@ async def house(
         await bus.publish(request.reply, keys.wire(), headers={"Pourline-Status": "200"})
 
     await bus.subscribe(GetSpoutKeys.subject(), cb=answer)
-    registered = Envelope(
+    registered: Envelope[SpoutChanged] = Envelope(
         id=str(new_id()),
         type="spout.changed.v1",
         source="auth-lock",

@@ -141,7 +141,7 @@ async def on_tap_states(events: Sequence[Envelope[TapStateChanged]], unit: UnitO
             domain.tap_findings(
                 tap_id=tap.tap_id,
                 location=tap.location,
-                online=tap.online,
+                online=tap.online or not tap.was_ever_online,
                 pending_sync=tap.pending_sync,
             )
             for tap in newest.values()

@@ -142,14 +142,8 @@ class Authorize:
     async def _allow(self, asked: Asked, begun: "_Begun", hold: Hold) -> AuthorizeResult:
         visit, tap = begun.eligible.visit, begun.eligible.tap
         async with self._database.transaction() as unit:
-            if begun.eligible.renews and not await locks.renew_lock(
-                unit,
-                visit_id=visit.visit_id,
-                tap_id=tap.tap_id,
-                old=begun.eligible.renews,
-                new=begun.grant_id,
-            ):
-                raise Retryable("The lock opened while its grant was renewed.")
+            if begun.eligible.renews and not await _renew(unit, begun, begun.eligible.renews):
+                raise Retryable("Another request took the lock at this moment.")
             standing = await locks.lock_of_grant(unit, begun.grant_id)
             if standing is None:
                 raise Retryable("The lock was opened by staff meanwhile.")
@@ -289,6 +283,14 @@ async def _lock(
     ):
         raise Retryable("Another request took the lock at this moment.")
     return begun
+
+
+async def _renew(unit: UnitOfWork, begun: _Begun, old: GrantId) -> bool:
+    """Put this grant in the place of the old one; if its pour opened the lock meanwhile, take it."""
+    visit_id, tap_id = begun.eligible.visit.visit_id, begun.eligible.tap.tap_id
+    if await locks.renew_lock(unit, visit_id=visit_id, tap_id=tap_id, old=old, new=begun.grant_id):
+        return True
+    return await locks.take_lock(unit, visit_id=visit_id, tap_id=tap_id, grant_id=begun.grant_id)
 
 
 def _own(eligible: Eligible, stored: Row) -> Eligible:

@@ -1,6 +1,6 @@
 """Opening locks: by a pour of their own grant, by staff, or because the money was not held."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from pourline.auth_lock.errors import VisitNotLocked, VisitUnknown
@@ -85,9 +85,11 @@ async def force_unlock(unit: UnitOfWork, *, visit_id: UUID, reason: str, actor: 
     await release(unit, [row["grant_id"]], why="force", reason=reason, actor=actor)
 
 
-async def announce_states(unit: UnitOfWork, tap_ids: Sequence[str]) -> None:
-    """Work out the states of taps anew and announce those that changed."""
-    for row in await taps.refresh_states(unit, tap_ids):
+async def announce_states(
+    unit: UnitOfWork, tap_ids: Sequence[str], *, relinked: Collection[str] = ()
+) -> None:
+    """Work out the states of taps anew and announce those that changed, or whose link did."""
+    for row in await taps.refresh_states(unit, tap_ids, relinked=relinked):
         unit.announce(
             taps.state_event(row, at=unit.clock.now()),
             aggregate=f"tap:{row['id']}",

@@ -126,9 +126,12 @@ async def tap_exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
 async def take_status(unit: UnitOfWork, reports: Sequence[tuple[str, int, TapStatus]]) -> None:
     """Know taps' links, in the broker's order; the newest word of each tap counts."""
     newest = {tap_id: (seq, status) for tap_id, seq, status in reports}
-    for tap_id, (seq, status) in newest.items():
-        await taps.save_status(unit, tap_id=tap_id, seq=seq, status=status)
-    await announce_states(unit, list(newest))
+    relinked = {
+        tap_id
+        for tap_id, (seq, status) in sorted(newest.items())
+        if await taps.save_status(unit, tap_id=tap_id, seq=seq, status=status)
+    }
+    await announce_states(unit, list(newest), relinked=relinked)
 
 
 async def know_connected_kegs(events: Sequence[Envelope[KegConnected]], unit: UnitOfWork) -> None:

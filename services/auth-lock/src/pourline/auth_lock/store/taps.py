@@ -1,6 +1,6 @@
 """Taps: their credential, keg, link, order and the state that follows from them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -71,8 +71,14 @@ async def reset_sync(unit: UnitOfWork, *, tap_id: str) -> bool:
     return bool(await unit.execute("UPDATE tap SET sync_was_reset = true WHERE id = %s", (tap_id,)))
 
 
-async def save_status(unit: UnitOfWork, *, tap_id: str, seq: int, status: TapStatus) -> None:
-    """Know a tap's link; `seq` is the broker's order, an older status never wins."""
+async def save_status(unit: UnitOfWork, *, tap_id: str, seq: int, status: TapStatus) -> bool:
+    """Know a tap's link and return whether it is another one; `seq` is the broker's order."""
+    before = await unit.maybe(
+        "SELECT online, pending_sync, valve, status_seq FROM tap WHERE id = %s FOR UPDATE",
+        (tap_id,),
+    )
+    if before is None:
+        return False
     await unit.execute(
         """
         UPDATE tap SET online = %s, pending_sync = %s, valve = coalesce(%s, valve),
@@ -89,6 +95,9 @@ async def save_status(unit: UnitOfWork, *, tap_id: str, seq: int, status: TapSta
             tap_id,
         ),
     )
+    link = (before["online"], before["pending_sync"], before["valve"])
+    now = (status.online, status.pending_sync, status.valve or before["valve"])
+    return link != now or before["status_seq"] == 0
 
 
 async def connect_keg(unit: UnitOfWork, keg: KegConnected) -> None:
@@ -139,16 +148,19 @@ async def taps_of_beverage(unit: UnitOfWork, beverage_id: UUID) -> list[str]:
     return [row["id"] for row in rows]
 
 
-async def refresh_states(unit: UnitOfWork, tap_ids: Sequence[str]) -> list[Row]:
-    """Work out the states of `tap_ids` anew; return the rows of those that are another now.
+async def refresh_states(
+    unit: UnitOfWork, tap_ids: Sequence[str], *, relinked: Collection[str] = ()
+) -> list[Row]:
+    """Work out the states of `tap_ids` anew; return the rows of those that others must hear of.
 
-    Every tap refreshed gets a new version, so that its retained state is told again.
+    Those are taps whose state is another one, or whose link is (`relinked`). Every tap refreshed
+    gets a new version, so that its retained state is told again.
     """
     rows = await unit.all(
         """
         SELECT tap.id, tap.location, tap.staff_order, tap.order_reason, tap.keg_id,
                tap.remaining_ml, tap.online, tap.pending_sync, tap.sync_was_reset, tap.valve,
-               tap.lifetime_pulses, tap.state, tap.state_version,
+               tap.lifetime_pulses, tap.state, tap.state_version, tap.status_seq,
                EXISTS (SELECT FROM tap_lock WHERE tap_lock.tap_id = tap.id
                        AND released_at IS NULL) AS locked
         FROM tap WHERE id = ANY(%s) ORDER BY id FOR UPDATE
@@ -160,7 +172,7 @@ async def refresh_states(unit: UnitOfWork, tap_ids: Sequence[str]) -> list[Row]:
         before = row["state"]
         row["state"] = tap_state(_facts(row)).value
         row["state_version"] += 1
-        if row["state"] != before:
+        if row["state"] != before or row["id"] in relinked:
             changed.append(row)
     await unit.execute(
         """
@@ -257,5 +269,6 @@ def state_event(row: Row, *, at: datetime) -> TapStateChanged:
         valve=row["valve"],
         lifetime_pulses=row["lifetime_pulses"],
         reason=row["order_reason"],
+        was_ever_online=row["status_seq"] > 0,
         at=at,
     )

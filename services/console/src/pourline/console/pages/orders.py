@@ -22,7 +22,7 @@ class OrderDialog:
     def __init__(self, *, send: Send) -> None:
         self._send = send
         self._view: TapView | None = None
-        with ui.dialog() as self._dialog, Part("section", "dialog", role="dialog"):
+        with ui.dialog() as self._dialog, Part("div", "dialog"):
             self._title = Words("h2", "dialog-title")
             self._note = Words("p", "dialog-note")
             self._reasons = Part("div", "reasons")

@@ -1,0 +1,159 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import jwt
+import pytest
+from pourline.console.pages import words
+from pourline.console.pages.staff import COOKIE, Badges
+from pourline.console.pages.views import TapView, strip_view, tap_views
+from pourline.console.store import Board
+from pourline.contracts.device import FlowReport
+from pourline.contracts.taps import Session
+from pourline.testkit.clock import FakeClock
+from starlette.requests import Request
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from services.console.tests.unit.conftest import FakeOwners
+
+
+async def tile(board: Board, owners: "FakeOwners", **fields: object) -> TapView:
+    owners.taps = [owners.taps[0].model_copy(update=fields)]
+    await board.load(owners)
+    return tap_views(board)[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({}, "Ready"),
+        ({"locked_by_visit": "v1"}, "Locked"),
+        ({"state": "out_of_keg"}, "Out of keg"),
+        ({"state": "processing_sync", "pending_sync": 2}, "Processing sync"),
+        ({"state": "stopped"}, "Stopped"),
+        ({"state": "cleaning"}, "Cleaning"),
+        ({"state": "maintenance"}, "Maintenance"),
+        ({"online": False}, "Offline"),
+        ({"online": False, "state": "stopped"}, "Offline"),
+    ],
+)
+async def test_a_state_has_a_word_and_an_icon(
+    board: Board, owners: "FakeOwners", fields: dict[str, object], word: str
+) -> None:
+    owners.taps = [type(owners.taps[0]).model_validate(owners.taps[0].model_dump() | fields)]
+    await board.load(owners)
+    face = tap_views(board)[0].face
+    assert face.word == word
+    assert face.icon
+
+
+async def test_a_pouring_tile_tells_millilitres_cost_and_guest(
+    board: Board, owners: "FakeOwners"
+) -> None:
+    await tile(board, owners, locked_by_visit="v1", guest_name="Anna")
+    report = FlowReport(volume_ml=Decimal("312.5"), pulses=1, rate_ml_s=Decimal(40))
+    board.flow("1", report)
+    view = tap_views(board)[0]
+    told = (view.face.word, view.guest, view.poured, view.cost)
+    assert told == ("Pouring", "Anna", "313 ml", "€1.94")
+
+
+async def test_a_keg_at_fifteen_percent_is_low_and_one_at_nothing_is_empty(
+    board: Board, owners: "FakeOwners"
+) -> None:
+    low = await tile(board, owners, remaining_ml=Decimal(4_500))
+    empty = await tile(board, owners, remaining_ml=Decimal(0))
+    fine = await tile(board, owners, remaining_ml=Decimal(4_501))
+    assert (low.warning, low.percent, low.level) == ("Low", 15, "4,500 ml")
+    assert (empty.warning, fine.warning) == ("Empty", "")
+
+
+async def test_taps_stand_in_the_order_that_people_count(
+    board: Board, owners: "FakeOwners"
+) -> None:
+    first = owners.taps[0]
+    owners.taps = [first.model_copy(update={"id": name}) for name in ("b", "10", "2", "b10", "b9")]
+    await board.load(owners)
+    assert [view.tap_id for view in tap_views(board)] == ["2", "10", "b", "b9", "b10"]
+
+
+async def test_the_strip_counts_what_needs_a_person(board: Board, owners: "FakeOwners") -> None:
+    await tile(board, owners, online=False, pending_sync=3)
+    strip = strip_view(board)
+    assert (strip.offline, strip.pending, strip.taps) == (1, 3, 1)
+
+
+def test_a_board_that_never_heard_anything_says_so(clock: FakeClock) -> None:
+    assert strip_view(Board(clock=clock)).stale[0] == "Bus away: taps as of never"
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        (650, "EUR", "€6.50"),
+        (-5, "GBP", "-£0.05"),
+        (123_456_789, "USD", "$1,234,567.89"),
+        (650, "JPY", "JPY\N{NARROW NO-BREAK SPACE}650"),
+    ],
+)
+def test_money_reads_as_money(amount: int, currency: str, text: str) -> None:
+    assert words.money(amount, currency) == text
+
+
+def test_a_rest_is_never_shown_as_nothing() -> None:
+    assert words.percent(Decimal(1), Decimal(30_000)) == 1
+    assert words.percent(Decimal(-5), Decimal(30_000)) == 0
+
+
+@pytest.mark.parametrize(
+    ("ago", "text"),
+    [
+        (timedelta(seconds=-5), "just now"),
+        (timedelta(seconds=59), "just now"),
+        (timedelta(minutes=4), "4 min ago"),
+        (timedelta(hours=2, minutes=5), "2 h 05 min ago"),
+        (timedelta(days=1), "1 day ago"),
+    ],
+)
+def test_an_age_reads_as_people_say_it(ago: timedelta, text: str) -> None:
+    now = datetime.now(UTC)
+    assert words.age(now - ago, now) == text
+
+
+def request(cookie: str = "") -> Request:
+    headers = [(b"cookie", f"{COOKIE}={cookie}".encode())] if cookie else []
+    return Request(
+        {
+            "type": "http",
+            "method": "GET",
+            "scheme": "http",
+            "path": "/",
+            "query_string": b"",
+            "server": ("bar", 80),
+            "headers": headers,
+        }
+    )
+
+
+def given(badges: Badges, *, lasts: timedelta) -> str:
+    response = Response()
+    session = Session(token="t", expires_at=datetime.now(UTC) + lasts, level=2)
+    badges.give(request(), response, session, "mira")
+    return response.headers["set-cookie"].split(";")[0].split("=", 1)[1]
+
+
+def test_a_badge_opens_the_page_until_its_end() -> None:
+    badges = Badges(token_key="k" * 32)
+    staff = badges.read(request(given(badges, lasts=timedelta(hours=1))))
+    assert staff is not None
+    assert (staff.username, staff.level) == ("mira", 2)
+    assert badges.read(request(given(badges, lasts=timedelta(hours=-1)))) is None
+
+
+def test_a_badge_of_another_key_or_a_bearer_token_opens_nothing() -> None:
+    badges = Badges(token_key="k" * 32)
+    bearer = jwt.encode({"sub": "mira", "level": 5, "exp": 2**31}, "k" * 32, algorithm="HS256")
+    assert badges.read(request(bearer)) is None
+    assert badges.read(request(given(Badges(token_key="x" * 32), lasts=timedelta(1)))) is None
+    assert badges.read(request()) is None
