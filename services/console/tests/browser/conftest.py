@@ -44,7 +44,7 @@ SEEDED: list[dict[str, Any]] = [
         "beverage": "Imperial Stout with Cocoa Nibs and Vanilla",
         "state": "out_of_keg",
     },
-    {"id": "a-tap-with-a-very-long-id-indeed-0", "name": "Terrace", "online": False},
+    {"id": "a-tap-with-a-very-long-id-indeed", "name": "Terrace", "online": False},
 ]
 
 

@@ -1,7 +1,7 @@
 """The floor in a browser: what an operator sees, and how soon."""
 
+import logging
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
+log = logging.getLogger(__name__)
 WITHIN_MS = 15_000
 """Seen at all: a busy machine may take this long."""
 FAST_ENOUGH_S = 3.0
@@ -46,9 +47,7 @@ async def test_a_tile_tells_beverage_price_level_and_state_in_words(screen: "Scr
     assert await screen.page.get_by_role("article", name="Offline").count() == 1
 
 
-async def test_flow_changes_the_millilitres_without_a_reload(
-    screen: "Screen", bar: "Bar", record_property: Callable[[str, object], None]
-) -> None:
+async def test_flow_changes_the_millilitres_without_a_reload(screen: "Screen", bar: "Bar") -> None:
     await screen.sign_in()
     poured = screen.page.locator('[data-tap="1"] .poured')
     await expect(screen.page.get_by_role("article")).to_have_count(4, timeout=WITHIN_MS)
@@ -58,7 +57,7 @@ async def test_flow_changes_the_millilitres_without_a_reload(
         await bar.flow("1", volume_ml)
         await expect(poured).to_have_text(f"{volume_ml} ml", timeout=WITHIN_MS)
         took.append(time.monotonic() - began)
-    record_property("flow_to_screen_s", sorted(took))
+    log.info("flow_to_screen", extra={"took_s": sorted(took)})
     assert min(took) < FAST_ENOUGH_S
     await expect(screen.page.get_by_role("article", name="Tap 1")).to_contain_text("Pouring")
 
@@ -70,7 +69,7 @@ async def test_an_alert_appears_is_read_aloud_and_goes(screen: "Screen", bar: "B
     await bar.alert("a1", title="Stout is empty")
     await expect(alerts.get_by_role("heading", name="Stout is empty")).to_be_visible()
     await expect(alerts.locator('[aria-live="assertive"]')).to_contain_text("Critical: Stout")
-    await expect(screen.page.get_by_label("Needs attention")).to_contain_text("1 critical")
+    await expect(screen.page.get_by_role("link", name="1 critical")).to_be_visible()
     await bar.alert("a1", title="Stout is empty", state="acknowledged", acknowledged_by="ben")
     await expect(alerts).to_contain_text("Acknowledged by ben")
     await bar.resolve("a1")

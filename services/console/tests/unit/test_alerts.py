@@ -80,12 +80,13 @@ def test_a_broker_gone_wild_does_not_fill_the_memory(
 def test_a_link_that_is_down_is_told_with_its_last_word(board: Board, clock: FakeClock) -> None:
     up = True
     board.bus.is_up = board.broker.is_up = lambda: up
-    assert strip_view(board).stale == ()
+    assert (strip_view(board).taps_stale, strip_view(board).alerts_stale) == ("", "")
     last: datetime = clock.now()
     up = False
     clock.advance(minutes=5)
     as_of = last.strftime("%H:%M:%S")
-    assert strip_view(board).stale == (
+    strip = strip_view(board)
+    assert (strip.taps_stale, strip.alerts_stale) == (
         f"Bus away: taps as of {as_of}",
         f"Broker away: alerts as of {as_of}",
     )

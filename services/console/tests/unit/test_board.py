@@ -211,6 +211,15 @@ async def test_without_an_answer_the_board_says_as_of_when(
     assert set(board.lines) == {"1", "2"}
 
 
+async def test_an_answer_that_is_no_tap_leaves_the_board_as_it_was(
+    board: Board, owners: "FakeOwners"
+) -> None:
+    owners.taps = [owners.taps[0].model_copy(update={"id": "no id at all!"})]
+    await board.load(owners)
+    assert set(board.lines) == {"1", "2"}
+    assert board.taps_as_of() is not None
+
+
 async def test_every_watcher_is_woken_by_a_change(board: Board) -> None:
     with board.watched() as first, board.watched() as second:
         board.flow("1", flow(10))

@@ -85,7 +85,7 @@ async def test_the_strip_counts_what_needs_a_person(board: Board, owners: "FakeO
 
 
 def test_a_board_that_never_heard_anything_says_so(clock: FakeClock) -> None:
-    assert strip_view(Board(clock=clock)).stale[0] == "Bus away: taps as of never"
+    assert strip_view(Board(clock=clock)).taps_stale == "Bus away: taps as of never"
 
 
 @pytest.mark.parametrize(

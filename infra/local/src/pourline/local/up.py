@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from pourline.contracts.topology import SERVICES
-from pourline.kit.nats import apply_topology
 from pourline.local.access import OPERATOR
 from pourline.local.bar import Bar, Options
 from pourline.local.bus import Bus
 from pourline.local.errors import OK, MisuseError, UnavailableError
 from pourline.local.servers.embedded import EmbeddedServer
 from pourline.local.supervisor import Supervisor, ready, run_once
+from pourline.local.topology import apply_topology
 from pourline.local.web import answers
 
 READY_WITHIN_S = 120.0

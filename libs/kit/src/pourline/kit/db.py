@@ -85,8 +85,8 @@ class UnitOfWork:
         # the aggregate, which may hold a device's text.
         envelope = (
             f'{{"specversion":"1.0","id":"{event_id}","type":"{kind}.v1",'
-            f'"source":"{self.service}","subject":{_text(aggregate)},'
-            f'"time":"{self.clock.now().isoformat()}","aggregate":{_text(aggregate)},'
+            f'"source":"{self.service}","subject":{telemetry.json_text(aggregate)},'
+            f'"time":"{self.clock.now().isoformat()}","aggregate":{telemetry.json_text(aggregate)},'
             f'"version":{version},"data":{event.model_dump_json(exclude_none=True)}}}'
         )
         self.announcements.append(
@@ -126,10 +126,6 @@ class UnitOfWork:
                 [event.payload for event in events],
             ),
         )
-
-
-def _text(value: str) -> str:
-    return telemetry.json_text(value)
 
 
 class Database:

@@ -75,7 +75,7 @@ class Delivery(Enum):
     RETRY_THEN_DEAD_LETTER = "retry_then_dead_letter"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Outcome:
     """One row of the table: what the bus does, what the asker hears, how loud the log is."""
 
@@ -101,36 +101,22 @@ TROUBLE = (
 
 def outcome_of(error: BaseException) -> Outcome:
     """Return the table's row for `error`."""
-    if isinstance(error, Retryable) or (
-        isinstance(error, TROUBLE) and not isinstance(error, Refusal)
-    ):
-        detail = str(error) if isinstance(error, Refusal) else "A part is down; try again."
-        return Outcome(
-            delivery=Delivery.RETRY,
-            status=503,
-            code=Retryable.code,
-            detail=detail,
-            log_level=logging.WARNING,
-        )
-    if isinstance(error, Malformed):
-        return _refused(error, Delivery.DEAD_LETTER, logging.ERROR)
-    if isinstance(error, Refusal):
-        return _refused(error, Delivery.ACK, logging.INFO)
-    if isinstance(error, ValidationError):
-        return Outcome(
-            delivery=Delivery.DEAD_LETTER,
-            status=422,
-            code=Malformed.code,
-            detail=first_fault(error),
-            log_level=logging.ERROR,
-        )
-    return Outcome(
-        delivery=Delivery.RETRY_THEN_DEAD_LETTER,
-        status=500,
-        code="bug",
-        detail="Something is wrong on our side.",
-        log_level=logging.ERROR,
-    )
+    match error:
+        case Retryable():
+            row = (Delivery.RETRY, 503, Retryable.code, error.detail, logging.WARNING)
+        case Malformed():
+            row = (Delivery.DEAD_LETTER, error.status, error.code, error.detail, logging.ERROR)
+        case Refusal():
+            row = (Delivery.ACK, error.status, error.wire_code, error.detail, logging.INFO)
+        case ValidationError():
+            row = (Delivery.DEAD_LETTER, 422, Malformed.code, first_fault(error), logging.ERROR)
+        case _ if isinstance(error, TROUBLE):
+            detail = "A part is down; try again."
+            row = (Delivery.RETRY, 503, Retryable.code, detail, logging.WARNING)
+        case _:
+            detail = "Something is wrong on our side."
+            row = (Delivery.RETRY_THEN_DEAD_LETTER, 500, "bug", detail, logging.ERROR)
+    return Outcome(*row)
 
 
 def first_fault(error: ValidationError) -> str:
@@ -138,13 +124,3 @@ def first_fault(error: ValidationError) -> str:
     fault = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in fault["loc"]) or "message"
     return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
-
-
-def _refused(error: Refusal, delivery: Delivery, log_level: int) -> Outcome:
-    return Outcome(
-        delivery=delivery,
-        status=error.status,
-        code=error.wire_code,
-        detail=error.detail,
-        log_level=log_level,
-    )

@@ -14,8 +14,9 @@ import pytest
 from nats.aio.client import Client
 
 from pourline.kit import migrations
-from pourline.kit.nats import apply_topology, connect
+from pourline.kit.nats import connect
 from pourline.local.servers import MqttListener, NatsServer, PostgresServer
+from pourline.local.topology import apply_topology
 from pourline.testkit.clock import FakeClock
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

@@ -4,9 +4,10 @@ from functools import partial
 
 from pourline.auth_lock import api, consumers, jobs
 from pourline.auth_lock.devices import AuthCallout, AuthorizeEdge, StatusEdge
-from pourline.auth_lock.handlers.authorize import Authorize, repair_unanswered
+from pourline.auth_lock.handlers.authorize import Authorize
 from pourline.auth_lock.handlers.devices import StaffAccounts
 from pourline.auth_lock.handlers.directory import Directory
+from pourline.auth_lock.handlers.repair import repair_unanswered
 from pourline.auth_lock.handlers.visits import SettleFirst
 from pourline.auth_lock.settings import Settings
 from pourline.kit.clock import Clock
@@ -34,7 +35,9 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
     )
     plumbing.consume(stream="STATUS", durable=STATUS, handle=status)
     plumbing.consume_events(consumers.handlers(), after_commit=teller.wake)
-    repair = partial(repair_unanswered, database=plumbing.database, clock=clock)
+    repair = partial(
+        repair_unanswered, database=plumbing.database, caller=plumbing.caller, clock=clock
+    )
     plumbing.service.loops["repair"] = partial(jobs.every, jobs.REPAIR_EVERY_S, repair)
     plumbing.responder.after_write = partial(_after_write, directory, teller)
     api.answer(

@@ -13,7 +13,7 @@ from pourline.auth_lock.store import taps
 from pourline.contracts.device import TapStateReport
 from pourline.contracts.subjects import tap_state_topic
 from pourline.kit.db import Row, UnitOfWork
-from pourline.kit.errors import TROUBLE
+from pourline.kit.errors import TROUBLE, Retryable
 from pourline.kit.mqtt import Retained
 
 STATES_A_ROUND = 200
@@ -67,7 +67,7 @@ async def every(seconds: float, work: Callable[[], Awaitable[object]]) -> NoRetu
     while True:
         try:
             await work()
-        except TROUBLE as error:
+        except (Retryable, *TROUBLE) as error:
             log.warning("timer_waits", extra={"error": repr(error)})
         await asyncio.sleep(seconds)
 

@@ -1,6 +1,6 @@
 """The bus: connection, topology, batch consumers, request and reply."""
 
-from pourline.kit.nats.connection import apply_topology, connect
+from pourline.kit.nats.connection import connect
 from pourline.kit.nats.consumer import BatchConsumer, Message
 from pourline.kit.nats.events import EventConsumer, Handler
 from pourline.kit.nats.publisher import Publication, StoredPublisher
@@ -16,6 +16,5 @@ __all__ = [
     "Publication",
     "Responder",
     "StoredPublisher",
-    "apply_topology",
     "connect",
 ]

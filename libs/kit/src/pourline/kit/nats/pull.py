@@ -28,12 +28,13 @@ class Pull:
         self._batch = batch
         self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
         self._asked_for = 0
+        self._inbox = bus.new_inbox()
+        self._number = 0
         self._subscription: Any = None
 
     async def open(self) -> None:
-        """Subscribe to an inbox of its own."""
-        inbox = self._bus.new_inbox()
-        self._subscription = await self._bus.subscribe(inbox, cb=self._arrived.put)
+        """Subscribe to an inbox of its own; each request has a name below it."""
+        self._subscription = await self._bus.subscribe(f"{self._inbox}.*", cb=self._arrived.put)
 
     async def close(self) -> None:
         """Let go of the inbox; what it still gets is delivered again to another."""
@@ -62,20 +63,24 @@ class Pull:
         if status is None:
             messages.append(message)
             self._asked_for = max(0, self._asked_for - 1)
-        elif status == "503":
-            await asyncio.sleep(REFUSED_WAIT_S)
-            await self._ask()
-        elif status != "100":
+        elif status != "100" and message.subject == self._request:
+            # What ends an older request than the standing one must not start another.
+            if status == "503":
+                await asyncio.sleep(REFUSED_WAIT_S)
             await self._ask()
 
     async def _ask(self) -> None:
         """Ask for a batch; a heartbeat says each second that the request stands."""
         self._asked_for = self._batch
+        self._number += 1
         order = {
             "batch": self._batch,
             "expires": int(EXPIRES_S * 1e9),
             "idle_heartbeat": int(HEARTBEAT_S * 1e9),
         }
-        await self._bus.publish(
-            self._subject, orjson.dumps(order), reply=self._subscription.subject
-        )
+        await self._bus.publish(self._subject, orjson.dumps(order), reply=self._request)
+
+    @property
+    def _request(self) -> str:
+        """Return the name of the standing request, to which its statuses come."""
+        return f"{self._inbox}.{self._number}"

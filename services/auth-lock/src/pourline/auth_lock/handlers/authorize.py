@@ -1,13 +1,13 @@
 """A card on a tap: decide, take the lock, have the money held, answer.
 
 The lock is taken in one commit and the answer kept in another; the hold is asked for between
-them, outside any transaction. No hold, no lock. What a crash leaves between the two is repaired
-by `repair_unanswered`.
+them, outside any transaction. No hold, no lock. What a crash leaves between the two is cleared
+away by `handlers.repair`.
 """
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -35,10 +35,6 @@ from pourline.kit.db import Database, Row, UnitOfWork
 from pourline.kit.errors import TROUBLE, Rejected, Retryable
 from pourline.kit.ids import new_id
 from pourline.kit.nats import Caller
-
-UNANSWERED_AFTER = timedelta(seconds=10)
-"""A grant that still waits for its hold after this was left by a crash: no device waits so long."""
-REPAIRS_A_ROUND = 100
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +93,15 @@ class Authorize:
     async def _begin(
         self, asked: Asked, card_uid: str
     ) -> "tuple[AuthorizeResult | None, Denied | _Begun]":
+        """Begin; who loses a race looks again and meets what the winner did."""
+        try:
+            return await self._begin_once(asked, card_uid)
+        except _LostRace:
+            return await self._begin_once(asked, card_uid)
+
+    async def _begin_once(
+        self, asked: Asked, card_uid: str
+    ) -> "tuple[AuthorizeResult | None, Denied | _Begun]":
         """Answer a repeat from the store, deny, or take the lock: one transaction."""
         async with self._database.transaction() as unit:
             # The lock needs no flush of its own: nobody is answered before the next commit, and
@@ -120,6 +125,8 @@ class Authorize:
                 tap=_tap(row), visit=_visit(row), card_was_seen=row["card_was_seen"]
             )
             if isinstance(verdict, Denied):
+                if stored:
+                    await release(unit, [stored["grant_id"]], why="hold_unanswered")
                 return None, verdict
             return None, await _lock(unit, asked, verdict, stored)
 
@@ -128,54 +135,40 @@ class Authorize:
         try:
             hold = await self._caller.ask(_order(asked, card_uid, begun), Hold)
         except Rejected as refused:
-            await self._give_back(begun, why="hold_refused")
+            await self._give_back(asked, begun, why="hold_refused")
             reason = Deny.INSUFFICIENT_BALANCE
             if refused.wire_code != reason.value:
                 return denial(asked.request.request_id, UNAVAILABLE)
             return await self._deny(asked, Denied(reason=reason, message=refused.detail))
         except Retryable:
-            await self._give_back(begun, why="hold_unanswered")
-            await self._forget(asked)
+            if begun.eligible.renews is None:
+                await self._give_back(asked, begun, why="hold_unanswered")
             raise
         return await self._allow(asked, begun, hold)
 
     async def _allow(self, asked: Asked, begun: "_Begun", hold: Hold) -> AuthorizeResult:
-        visit, tap = begun.eligible.visit, begun.eligible.tap
         async with self._database.transaction() as unit:
-            if begun.eligible.renews and not await _renew(unit, begun, begun.eligible.renews):
-                raise Retryable("Another request took the lock at this moment.")
+            if begun.eligible.renews:
+                await _renew(unit, begun, begun.eligible.renews)
             standing = await locks.lock_of_grant(unit, begun.grant_id)
             if standing is None:
-                raise Retryable("The lock was opened by staff meanwhile.")
+                raise Retryable("The lock was opened or taken meanwhile.")
             expires_at = unit.clock.now() + domain.GRANT_OPENS_WITHIN
-            answer = AuthorizeResult(
-                request_id=asked.request.request_id,
-                decision=Decision.ALLOW,
-                reason="allowed",
-                message=f"Welcome, {visit.guest_name}.",
-                grant_id=str(begun.grant_id),
-                visit_id=str(visit.visit_id),
-                guest_name=visit.guest_name,
-                balance=hold.balance,
-                currency=str(begun.config["currency"]),
-                price_per_litre=begun.eligible.price_per_litre,
-                max_volume_ml=hold.max_volume_ml,
-                max_duration_s=domain.POUR_S_MAX,
-                expires_at=expires_at,
-            )
-            await locks.save_allowed(
+            answer = _allowance(asked, begun, hold, expires_at)
+            if not await locks.save_allowed(
                 unit, grant_id=begun.grant_id, answer=answer.wire(), expires_at=expires_at
-            )
+            ):
+                return await _answered_meanwhile(unit, asked)
             await _record_allowed(unit, begun, standing["lock_set_at"])
         return answer
 
-    async def _give_back(self, begun: "_Begun", *, why: str) -> None:
-        """Open the lock that this request took; one that it only renews stands."""
+    async def _give_back(self, asked: Asked, begun: "_Begun", *, why: str) -> None:
+        """Open the lock that this request took, which voids its hold; a repeat starts anew.
+
+        A lock that it only renews stands.
+        """
         async with self._database.transaction() as unit:
             await release(unit, [begun.grant_id], why=why)
-
-    async def _forget(self, asked: Asked) -> None:
-        async with self._database.transaction() as unit:
             await locks.forget_request(
                 unit, tap_id=asked.tap_id, request_id=asked.request.request_id
             )
@@ -215,6 +208,10 @@ class Authorize:
         return answer
 
 
+class _LostRace(Retryable):
+    """Another request was first."""
+
+
 UNAVAILABLE = Denied(reason=Deny.UNAVAILABLE, message="Please try again in a moment.")
 
 
@@ -243,6 +240,34 @@ def _order(asked: Asked, card_uid: str, begun: _Begun) -> PlaceHold:
         keg_limit_ml=begun.eligible.keg_limit_ml,
         min_pour_ml=Decimal(str(begun.config["min_pour_ml"])),
     )
+
+
+def _allowance(asked: Asked, begun: _Begun, hold: Hold, expires_at: datetime) -> AuthorizeResult:
+    visit = begun.eligible.visit
+    return AuthorizeResult(
+        request_id=asked.request.request_id,
+        decision=Decision.ALLOW,
+        reason="allowed",
+        message=f"Welcome, {visit.guest_name}.",
+        grant_id=str(begun.grant_id),
+        visit_id=str(visit.visit_id),
+        guest_name=visit.guest_name,
+        balance=hold.balance,
+        currency=str(begun.config["currency"]),
+        price_per_litre=begun.eligible.price_per_litre,
+        max_volume_ml=hold.max_volume_ml,
+        max_duration_s=domain.POUR_S_MAX,
+        expires_at=expires_at,
+    )
+
+
+async def _answered_meanwhile(unit: UnitOfWork, asked: Asked) -> AuthorizeResult:
+    """Return what a sending of the same request, a moment earlier, was answered."""
+    request_id = asked.request.request_id
+    stored = await locks.find_answer(unit, tap_id=asked.tap_id, request_id=request_id)
+    if stored is None or stored["state"] == "pending":
+        raise Retryable("This request was given up a moment ago.")
+    return _repeat(stored, request_id, unit.clock.now())
 
 
 def denial(request_id: str, verdict: Denied) -> AuthorizeResult:
@@ -274,23 +299,22 @@ async def _lock(
         renews=eligible.renews,
     )
     if not started:
-        raise Retryable("This request is being answered at this moment.")
+        raise _LostRace("This request is being answered at this moment.")
     if eligible.renews is None and not await locks.take_lock(
         unit,
         visit_id=eligible.visit.visit_id,
         tap_id=eligible.tap.tap_id,
         grant_id=begun.grant_id,
     ):
-        raise Retryable("Another request took the lock at this moment.")
+        raise _LostRace("Another request took the lock at this moment.")
     return begun
 
 
-async def _renew(unit: UnitOfWork, begun: _Begun, old: GrantId) -> bool:
-    """Put this grant in the place of the old one; if its pour opened the lock meanwhile, take it."""
-    visit_id, tap_id = begun.eligible.visit.visit_id, begun.eligible.tap.tap_id
-    if await locks.renew_lock(unit, visit_id=visit_id, tap_id=tap_id, old=old, new=begun.grant_id):
-        return True
-    return await locks.take_lock(unit, visit_id=visit_id, tap_id=tap_id, grant_id=begun.grant_id)
+async def _renew(unit: UnitOfWork, begun: _Begun, old: GrantId) -> None:
+    """Take the old grant's place, or the lock anew if the old one's pour opened it meanwhile."""
+    visit_id, tap_id, new = begun.eligible.visit.visit_id, begun.eligible.tap.tap_id, begun.grant_id
+    if not await locks.renew_lock(unit, visit_id=visit_id, tap_id=tap_id, old=old, new=new):
+        await locks.take_lock(unit, visit_id=visit_id, tap_id=tap_id, grant_id=new)
 
 
 def _own(eligible: Eligible, stored: Row) -> Eligible:
@@ -381,18 +405,3 @@ def _held(
         tap_name=tap_name or tap_id,
         grant_id=GrantId(grant_id),
     )
-
-
-async def repair_unanswered(*, database: Database, clock: Clock) -> int:
-    """Give back locks whose hold was never answered, and return how many: a crash left them.
-
-    Announcing the release voids the hold, whether it came or comes later.
-    """
-    async with database.transaction() as unit:
-        rows = await locks.unanswered_grants(
-            unit, before=clock.now() - UNANSWERED_AFTER, limit=REPAIRS_A_ROUND
-        )
-        await release(unit, [row["grant_id"] for row in rows], why="hold_unanswered")
-        for row in rows:
-            await locks.forget_request(unit, tap_id=row["tap_id"], request_id=row["request_id"])
-    return len(rows)

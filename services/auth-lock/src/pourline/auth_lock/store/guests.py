@@ -96,10 +96,15 @@ async def insert_visit(unit: UnitOfWork, *, values: Mapping[str, object]) -> int
 
 
 async def find_visit(unit: UnitOfWork, visit_id: UUID, *, for_update: bool = False) -> Row | None:
-    """Return a visit with its guest and lock."""
-    lock = "FOR UPDATE OF visit" if for_update else ""
+    """Return a visit with its guest and lock.
+
+    With `for_update` the visit is locked by a statement of its own: only the next one sees a tap
+    lock that was committed while this one waited.
+    """
+    if for_update:
+        await unit.execute("SELECT FROM visit WHERE id = %s FOR UPDATE", (visit_id,))
     return await unit.maybe(
-        f"SELECT {VISIT_COLUMNS} FROM {VISIT_FROM} WHERE visit.id = %s {lock}", (visit_id,)
+        f"SELECT {VISIT_COLUMNS} FROM {VISIT_FROM} WHERE visit.id = %s", (visit_id,)
     )
 
 

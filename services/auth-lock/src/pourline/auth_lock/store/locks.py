@@ -136,21 +136,26 @@ async def release_locks(
 
 async def save_allowed(
     unit: UnitOfWork, *, grant_id: UUID, answer: bytes, expires_at: datetime
-) -> None:
-    """Keep what an allowed request was answered."""
-    await unit.execute(
-        """
-        UPDATE grant_answer SET state = 'allowed', answer = %s, expires_at = %s
-        WHERE grant_id = %s
-        """,
-        (answer.decode(), expires_at, grant_id),
+) -> bool:
+    """Keep what an allowed request was answered; False when it was answered or given up before."""
+    return bool(
+        await unit.execute(
+            """
+            UPDATE grant_answer SET state = 'allowed', answer = %s, expires_at = %s
+            WHERE grant_id = %s AND state = 'pending'
+            """,
+            (answer.decode(), expires_at, grant_id),
+        )
     )
 
 
 async def save_denied(
     unit: UnitOfWork, *, tap_id: str, request_id: str, answer: bytes, expires_at: datetime
 ) -> None:
-    """Keep what a denied request was answered."""
+    """Keep what a denied request was answered.
+
+    One that was to renew a grant stays pending: its hold is still to be voided.
+    """
     await unit.execute(
         """
         INSERT INTO grant_answer (tap_id, request_id, state, answer, expires_at)
@@ -158,17 +163,19 @@ async def save_denied(
         ON CONFLICT (tap_id, request_id) DO UPDATE
             SET state = 'denied', answer = excluded.answer, expires_at = excluded.expires_at,
                 grant_id = NULL
-            WHERE grant_answer.state = 'pending'
+            WHERE grant_answer.state = 'pending' AND grant_answer.renews IS NULL
         """,
         (tap_id, request_id, answer.decode(), expires_at),
     )
 
 
-async def forget_request(unit: UnitOfWork, *, tap_id: str, request_id: str) -> None:
+async def forget_request(unit: UnitOfWork, *, tap_id: str, request_id: str) -> bool:
     """Forget a request that was never answered, so that its repeat starts anew."""
-    await unit.execute(
-        "DELETE FROM grant_answer WHERE tap_id = %s AND request_id = %s AND state = 'pending'",
-        (tap_id, request_id),
+    return bool(
+        await unit.execute(
+            "DELETE FROM grant_answer WHERE tap_id = %s AND request_id = %s AND state = 'pending'",
+            (tap_id, request_id),
+        )
     )
 
 
@@ -176,7 +183,7 @@ async def unanswered_grants(unit: UnitOfWork, *, before: datetime, limit: int) -
     """Return grants that have waited for their hold since before `before`: a crash left them."""
     return await unit.all(
         """
-        SELECT tap_id, request_id, grant_id, visit_id FROM grant_answer
+        SELECT tap_id, request_id, grant_id, visit_id, renews FROM grant_answer
         WHERE state = 'pending' AND asked_at < %s ORDER BY asked_at LIMIT %s
         """,
         (before, limit),

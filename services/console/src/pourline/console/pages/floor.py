@@ -67,7 +67,8 @@ class Floor:
     def _show(self) -> None:
         strip = strip_view(self._board)
         self._strip.show(strip)
-        set_classes(self._main, "floor stale" if strip.stale else "floor")
+        taps = " taps-stale" if strip.taps_stale else ""
+        set_classes(self._main, f"floor{taps}{' alerts-stale' if strip.alerts_stale else ''}")
         self._tiles.show(tap_views(self._board), known=self._board.snapshot_at is not None)
         self._alerts.show(alert_views(self._board))
 

@@ -64,10 +64,11 @@ class Strip:
         self._info.show(view.info, "info")
         self._offline.show(view.offline, "offline")
         self._pending.show(view.pending, "to sync")
-        set_classes(self._link, "link stale" if view.stale else "link")
-        set_icon(self._link_sign, "link_off" if view.stale else "podcasts")
+        stale = " · ".join(filter(None, (view.taps_stale, view.alerts_stale)))
+        set_classes(self._link, "link stale" if stale else "link")
+        set_icon(self._link_sign, "link_off" if stale else "podcasts")
         live = f"Live · {words.count(view.taps, 'tap', 'taps')}"
-        self._link_text.text = " · ".join(view.stale) or live
+        self._link_text.text = stale or live
 
     @staticmethod
     def _theme() -> None:

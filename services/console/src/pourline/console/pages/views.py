@@ -83,7 +83,8 @@ class StripView:
     offline: int
     taps: int
     pending: int
-    stale: tuple[str, ...]
+    taps_stale: str
+    alerts_stale: str
 
 
 def tap_views(board: Board) -> list[TapView]:
@@ -139,22 +140,25 @@ def strip_view(board: Board) -> StripView:
         offline=sum(not tap.online for tap in taps),
         taps=len(taps),
         pending=sum(tap.pending_sync for tap in taps),
-        stale=tuple(_stale(board)),
+        taps_stale=_taps_stale(board),
+        alerts_stale=_alerts_stale(board),
     )
 
 
-def _stale(board: Board) -> list[str]:
-    zone, now = board.timezone, board.now()
-    bus, broker = board.bus.as_of(now), board.broker.as_of(now)
-    taps = board.taps_as_of()
-    told = []
+def _taps_stale(board: Board) -> str:
+    bus, taps = board.bus.as_of(board.now()), board.taps_as_of()
     if bus is not None:
-        told.append(f"Bus away: taps as of {words.clock_time(bus, zone)}")
-    elif taps is not None:
-        told.append(f"Taps not answering: as of {words.clock_time(taps, zone)}")
-    if broker is not None:
-        told.append(f"Broker away: alerts as of {words.clock_time(broker, zone)}")
-    return told
+        return f"Bus away: taps as of {words.clock_time(bus, board.timezone)}"
+    if taps is not None:
+        return f"Taps not answering: as of {words.clock_time(taps, board.timezone)}"
+    return ""
+
+
+def _alerts_stale(board: Board) -> str:
+    broker = board.broker.as_of(board.now())
+    if broker is None:
+        return ""
+    return f"Broker away: alerts as of {words.clock_time(broker, board.timezone)}"
 
 
 def _face(line: TapLine, now: datetime) -> Face:
@@ -201,7 +205,7 @@ def _foot(board: Board, line: TapLine, now: datetime) -> str:
     if last is None:
         return ""
     paid = words.money(last.amount, board.currency)
-    return f"Last: {words.volume(last.volume_ml)} · {paid} · {words.age(last.ended_at, now)}"
+    return f"Last: {words.volume(last.volume_ml)} · {paid}\n{words.age(last.ended_at, now)}"
 
 
 def _alert_view(alert: AlertMessage, now: datetime) -> AlertView:

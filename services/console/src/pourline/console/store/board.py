@@ -10,6 +10,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pydantic import ValidationError
+
 from pourline.console.store.alerts import AlertBoard
 from pourline.console.store.lines import TapLine, after, with_flow, with_price, with_snapshot
 from pourline.console.store.links import Link
@@ -164,7 +166,7 @@ class Board:
         try:
             taps = await _all_taps(caller)
             config = await caller.ask(ListConfig(limit=PAGE), Listing[ConfigEntry])
-        except (Refusal, *TROUBLE) as error:
+        except (Refusal, ValidationError, *TROUBLE) as error:
             log.warning("snapshot_failed", extra={"error": str(error)})
             self._snapshot_failed = True
         else:
