@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+import uvloop
+
 from pourline.kit import telemetry
 from pourline.kit.settings import ServiceSettings
 
@@ -34,7 +36,7 @@ def run_service(
     """
     telemetry.set_up_logs(service=settings.service, level=settings.log_level)
     telemetry.set_up_traces(service=settings.service, endpoint=settings.otel_exporter_otlp_endpoint)
-    return asyncio.run(_run(settings.service, build))
+    return uvloop.run(_run(settings.service, build))  # half the cost of waiting for a socket
 
 
 async def _run(name: str, build: Callable[[], Coroutine[Any, Any, Service]]) -> int:

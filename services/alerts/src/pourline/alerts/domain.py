@@ -86,16 +86,20 @@ class KegLevel:
 
 
 def keg_findings(level: KegLevel, *, low_ratio: Decimal) -> Findings:
-    """Return what a keg's level says: low, empty, or neither."""
+    """Return what a keg's level says: low, empty, or neither.
+
+    A late pour may change the level of a keg that is off its tap: that is no news for anybody.
+    """
+    if level.tap_id is None:
+        return keg_is_off(level.keg_id)
     low = Cause(kind=Kind.KEG_LOW, subject_type="keg", subject_id=level.keg_id)
     empty = Cause(kind=Kind.KEG_EMPTY, subject_type="keg", subject_id=level.keg_id)
-    where = f"tap {level.tap_id}" if level.tap_id else "no tap"
     if level.remaining_ml <= 0:
         breach = Breach(
             cause=empty,
             location=level.location,
             title=f"{level.beverage} is empty",
-            message=f"The keg on {where} is empty. Connect another one.",
+            message=f"The keg on tap {level.tap_id} is empty. Connect another one.",
         )
         return Findings(opens=(breach,), ends=(low,))
     if level.remaining_ml > level.volume_ml * low_ratio:
@@ -105,7 +109,7 @@ def keg_findings(level: KegLevel, *, low_ratio: Decimal) -> Findings:
         cause=low,
         location=level.location,
         title=f"{level.beverage} is low",
-        message=f"The keg on {where} holds {level.remaining_ml:.0f} ml, {share:.0f} %.",
+        message=f"The keg on tap {level.tap_id} holds {level.remaining_ml:.0f} ml, {share:.0f} %.",
     )
     return Findings(opens=(breach,), ends=(empty,))
 

@@ -23,6 +23,7 @@ from pourline.kit.ids import new_id
 SUBJECT = "$SYS.REQ.USER.AUTH"
 ACCOUNT = "BAR"
 OPERATOR = "operator"
+MQTT = "mqtt"
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +47,12 @@ class AuthCallout:
     async def _answer(self, question: Msg) -> None:
         asked = _claims(question.data)["nats"]
         who = asked.get("connect_opts", {})
-        client_id = asked.get("client_info", {}).get("mqtt_id", "")
+        client = asked.get("client_info", {})
+        client_id = client.get("mqtt_id", "")
         username = who.get("user", "")
-        permissions = self._permissions(username, who.get("pass", ""), client_id)
+        permissions = None
+        if client.get("type") == MQTT:  # the server itself does not hold a token to its door
+            permissions = self._permissions(username, who.get("pass", ""), client_id)
         if permissions is None:
             log.info("connection_refused", extra={"username": username, "client_id": client_id})
         else:

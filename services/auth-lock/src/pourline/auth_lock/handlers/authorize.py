@@ -6,26 +6,22 @@ away by `handlers.repair`.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID
+
+import orjson
 
 from pourline.auth_lock import domain
 from pourline.auth_lock.domain import (
-    AskedTap,
-    AskingVisit,
     Denied,
     Deny,
     Eligible,
     GrantId,
-    GuestId,
-    LockHeld,
-    TapState,
-    VisitId,
 )
+from pourline.auth_lock.handlers.facts import asked_tap, asking_visit
 from pourline.auth_lock.handlers.locks import release, release_settled
-from pourline.auth_lock.store import audit, devices, locks, taps
+from pourline.auth_lock.store import audit, locks, taps
 from pourline.contracts.cards import UnreadableCardError, canonical_uid
 from pourline.contracts.device import AuthorizeRequest, AuthorizeResult, Decision
 from pourline.contracts.guests import AccessDenied, LockTaken
@@ -107,28 +103,24 @@ class Authorize:
             # The lock needs no flush of its own: nobody is answered before the next commit, and
             # that one flushes this one too.
             await unit.execute("SET LOCAL synchronous_commit = off")
-            stored = await locks.find_answer(
-                unit, tap_id=asked.tap_id, request_id=asked.request.request_id
-            )
-            if stored and stored["state"] != "pending":
-                return _repeat(stored, asked.request.request_id, unit.clock.now()), UNAVAILABLE
-            row = await locks.find_asked(
-                unit,
+            question = locks.Question(
                 tap_id=asked.tap_id,
                 location=asked.location,
+                request_id=asked.request.request_id,
                 card_uid=card_uid,
                 at=unit.clock.now(),
             )
+            row = await locks.find_asked(unit, question)
             if row is None:
                 return None, Denied(reason=Deny.BAD_REQUEST, message="There is no such tap.")
+            if row["known_state"] in ("allowed", "denied"):
+                return _repeat(row, asked.request.request_id, question.at), UNAVAILABLE
             verdict = domain.decide(
-                tap=_tap(row), visit=_visit(row), card_was_seen=row["card_was_seen"]
+                tap=asked_tap(row), visit=asking_visit(row), card_was_seen=row["card_was_seen"]
             )
             if isinstance(verdict, Denied):
-                if stored:
-                    await release(unit, [stored["grant_id"]], why="hold_unanswered")
                 return None, verdict
-            return None, await _lock(unit, asked, verdict, stored)
+            return None, await _lock(unit, question, verdict, row)
 
     async def _with_hold(self, asked: Asked, card_uid: str, begun: "_Begun") -> AuthorizeResult:
         """Have the money held and keep the answer; without a hold the lock is given back."""
@@ -265,7 +257,7 @@ async def _answered_meanwhile(unit: UnitOfWork, asked: Asked) -> AuthorizeResult
     """Return what a sending of the same request, a moment earlier, was answered."""
     request_id = asked.request.request_id
     stored = await locks.find_answer(unit, tap_id=asked.tap_id, request_id=request_id)
-    if stored is None or stored["state"] == "pending":
+    if stored is None or stored["known_state"] == "pending":
         raise Retryable("This request was given up a moment ago.")
     return _repeat(stored, request_id, unit.clock.now())
 
@@ -280,31 +272,20 @@ def denial(request_id: str, verdict: Denied) -> AuthorizeResult:
     )
 
 
-async def _lock(
-    unit: UnitOfWork, asked: Asked, eligible: Eligible, stored: Row | None
-) -> Denied | _Begun:
+async def _lock(unit: UnitOfWork, question: locks.Question, eligible: Eligible, row: Row) -> _Begun:
     """Take the lock, or go on with the one this request took before a crash."""
     config = {key: rule.default for key, rule in domain.CONFIG.items()}
-    config |= await devices.list_config(unit)
-    if stored:
-        grant_id = GrantId(stored["grant_id"])
-        return _Begun(grant_id=grant_id, eligible=_own(eligible, stored), config=config)
+    config |= row["config"] or {}
+    if row["known_grant"]:
+        grant_id = GrantId(row["known_grant"])
+        return _Begun(grant_id=grant_id, eligible=_own(eligible, grant_id), config=config)
     begun = _Begun(grant_id=GrantId(new_id()), eligible=eligible, config=config)
-    started = await locks.begin_grant(
+    if not await locks.begin_grant(
         unit,
-        tap_id=asked.tap_id,
-        request_id=asked.request.request_id,
+        question,
         grant_id=begun.grant_id,
         visit_id=eligible.visit.visit_id,
         renews=eligible.renews,
-    )
-    if not started:
-        raise _LostRace("This request is being answered at this moment.")
-    if eligible.renews is None and not await locks.take_lock(
-        unit,
-        visit_id=eligible.visit.visit_id,
-        tap_id=eligible.tap.tap_id,
-        grant_id=begun.grant_id,
     ):
         raise _LostRace("Another request took the lock at this moment.")
     return begun
@@ -317,24 +298,16 @@ async def _renew(unit: UnitOfWork, begun: _Begun, old: GrantId) -> None:
         await locks.take_lock(unit, visit_id=visit_id, tap_id=tap_id, grant_id=new)
 
 
-def _own(eligible: Eligible, stored: Row) -> Eligible:
-    """Return `eligible` without renewing: the standing lock is this request's own."""
-    if eligible.renews != stored["grant_id"]:
-        return eligible
-    return Eligible(
-        visit=eligible.visit,
-        tap=eligible.tap,
-        price_per_litre=eligible.price_per_litre,
-        keg_limit_ml=eligible.keg_limit_ml,
-        renews=None,
-    )
+def _own(eligible: Eligible, grant_id: GrantId) -> Eligible:
+    """Return `eligible` without renewing when the standing lock is this request's own."""
+    return replace(eligible, renews=None) if eligible.renews == grant_id else eligible
 
 
-def _repeat(stored: Row, request_id: str, now: datetime) -> AuthorizeResult:
+def _repeat(row: Row, request_id: str, now: datetime) -> AuthorizeResult:
     """Return the stored answer while it holds; later the request is a bad one."""
-    fresh = stored["expires_at"] > now
-    if fresh and (stored["lock_stands"] or stored["state"] == "denied"):
-        return AuthorizeResult.model_validate_json(locks.answer_bytes(stored))
+    fresh = row["known_until"] > now
+    if fresh and (row["known_stands"] or row["known_state"] == "denied"):
+        return AuthorizeResult.model_validate_json(orjson.dumps(row["known_answer"]))
     message = "This request was answered before. Please put the card on again."
     return denial(request_id, Denied(reason=Deny.BAD_REQUEST, message=message))
 
@@ -361,47 +334,3 @@ async def _record_allowed(unit: UnitOfWork, begun: _Begun, lock_set_at: datetime
         aggregate=f"grant:{begun.grant_id}",
     )
     await taps.touch(unit, tap.tap_id)
-
-
-def _tap(row: Row) -> AskedTap:
-    return AskedTap(
-        tap_id=row["tap_id"],
-        name=row["tap_name"],
-        location=row["location"],
-        state=TapState(row["state"]),
-        beverage_id=row["beverage_id"],
-        keg_id=row["keg_id"],
-        remaining_ml=row["remaining_ml"],
-        price_per_litre=row["price_per_litre"],
-        lock=_held(row["tap_lock_visit"], row["tap_id"], row["tap_name"], row["tap_lock_grant"]),
-    )
-
-
-def _visit(row: Row) -> AskingVisit | None:
-    if row["visit_id"] is None:
-        return None
-    return AskingVisit(
-        visit_id=VisitId(row["visit_id"]),
-        guest_id=GuestId(row["guest_id"]),
-        guest_name=row["guest_name"],
-        age_verified=row["age_verified"],
-        lock=_held(
-            row["visit_id"],
-            row["visit_lock_tap"],
-            row["visit_lock_tap_name"],
-            row["visit_lock_grant"],
-        ),
-    )
-
-
-def _held(
-    visit_id: UUID | None, tap_id: str | None, tap_name: str | None, grant_id: UUID | None
-) -> LockHeld | None:
-    if visit_id is None or tap_id is None or grant_id is None:
-        return None
-    return LockHeld(
-        visit_id=VisitId(visit_id),
-        tap_id=tap_id,
-        tap_name=tap_name or tap_id,
-        grant_id=GrantId(grant_id),
-    )

@@ -73,7 +73,7 @@ async def insert_staff(
 ) -> bool:
     """Save an account; False when the username is taken."""
     return bool(
-        await unit.execute(
+        await unit.count(
             """
             INSERT INTO staff (id, username, password_hash, level) VALUES (%s, %s, %s, %s)
             ON CONFLICT DO NOTHING

@@ -46,7 +46,7 @@ async def find_guest(unit: UnitOfWork, guest_id: UUID) -> Row | None:
 async def verify_age(unit: UnitOfWork, guest_id: UUID, *, at: datetime, actor: str) -> bool:
     """Record who saw the guest's age proven, and when; return whether the guest is known."""
     return bool(
-        await unit.execute(
+        await unit.count(
             "UPDATE guest SET age_verified_at = %s, age_verified_by = %s WHERE id = %s",
             (at, actor, guest_id),
         )
@@ -124,7 +124,7 @@ async def list_active_visits(unit: UnitOfWork, *, q: str, after: int, limit: int
 
 async def set_card(unit: UnitOfWork, *, visit_id: UUID, card_uid: str) -> None:
     """Give a visit a card; raises `psycopg.errors.UniqueViolation` when another has it."""
-    await unit.execute("UPDATE visit SET card_uid = %s WHERE id = %s", (card_uid, visit_id))
+    await unit.count("UPDATE visit SET card_uid = %s WHERE id = %s", (card_uid, visit_id))
 
 
 async def close_visit(

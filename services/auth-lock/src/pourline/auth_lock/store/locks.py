@@ -1,32 +1,30 @@
 """Locks and grants: what the database lets only one have."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
-
-import orjson
 
 from pourline.kit.db import Row, UnitOfWork
 
 
-async def find_answer(unit: UnitOfWork, *, tap_id: str, request_id: str) -> Row | None:
-    """Return what a tap's request was answered, and whether its grant's lock still stands."""
-    return await unit.maybe(
-        """
-        SELECT grant_answer.grant_id, grant_answer.state, grant_answer.answer,
-               grant_answer.asked_at, grant_answer.expires_at,
-               EXISTS (SELECT FROM tap_lock WHERE tap_lock.grant_id = grant_answer.grant_id
-                       AND released_at IS NULL) AS lock_stands
-        FROM grant_answer WHERE tap_id = %s AND request_id = %s
-        """,
-        (tap_id, request_id),
-    )
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """Which tap asks about which card, under which request."""
+
+    tap_id: str
+    location: str
+    request_id: str
+    card_uid: str
+    at: datetime
 
 
-async def find_asked(
-    unit: UnitOfWork, *, tap_id: str, location: str, card_uid: str, at: datetime
-) -> Row | None:
-    """Return the asked tap with its lock and price, and the card's active visit with its lock."""
+async def find_asked(unit: UnitOfWork, question: Question) -> Row | None:
+    """Return all that bears on a card's question, in one look; None for an unknown tap.
+
+    That is the tap with its lock and price, the card's active visit with its lock, what this
+    request was answered before, and the configuration.
+    """
     return await unit.maybe(
         """
         SELECT tap.id AS tap_id, tap.name AS tap_name, tap.location, tap.state, tap.beverage_id,
@@ -40,8 +38,15 @@ async def find_asked(
                own.tap_id AS visit_lock_tap, own.grant_id AS visit_lock_grant,
                other.name AS visit_lock_tap_name,
                EXISTS (SELECT FROM visit AS earlier
-                       WHERE earlier.card_uid = %(card_uid)s) AS card_was_seen
+                       WHERE earlier.card_uid = %(card_uid)s) AS card_was_seen,
+               known.state AS known_state, known.grant_id AS known_grant,
+               known.answer AS known_answer, known.expires_at AS known_until,
+               EXISTS (SELECT FROM tap_lock WHERE tap_lock.grant_id = known.grant_id
+                       AND tap_lock.released_at IS NULL) AS known_stands,
+               (SELECT jsonb_object_agg(key, value) FROM config) AS config
         FROM tap
+        LEFT JOIN grant_answer AS known
+            ON known.tap_id = tap.id AND known.request_id = %(request_id)s
         LEFT JOIN tap_lock AS held ON held.tap_id = tap.id AND held.released_at IS NULL
         LEFT JOIN visit ON visit.card_uid = %(card_uid)s AND visit.status = 'active'
         LEFT JOIN guest ON guest.id = visit.guest_id
@@ -49,39 +54,61 @@ async def find_asked(
         LEFT JOIN tap AS other ON other.id = own.tap_id
         WHERE tap.id = %(tap_id)s AND tap.location = %(location)s
         """,
-        {"tap_id": tap_id, "location": location, "card_uid": card_uid, "at": at},
+        asdict(question),
+    )
+
+
+async def find_answer(unit: UnitOfWork, *, tap_id: str, request_id: str) -> Row | None:
+    """Return what a tap's request was answered, and whether its grant's lock still stands."""
+    return await unit.maybe(
+        """
+        SELECT state AS known_state, answer AS known_answer, expires_at AS known_until,
+               EXISTS (SELECT FROM tap_lock WHERE tap_lock.grant_id = grant_answer.grant_id
+                       AND released_at IS NULL) AS known_stands
+        FROM grant_answer WHERE tap_id = %s AND request_id = %s
+        """,
+        (tap_id, request_id),
     )
 
 
 async def begin_grant(
     unit: UnitOfWork,
+    question: Question,
     *,
-    tap_id: str,
-    request_id: str,
     grant_id: UUID,
     visit_id: UUID,
     renews: UUID | None,
 ) -> bool:
-    """Save a grant that waits for its hold; False when this request was begun already."""
-    return bool(
-        await unit.execute(
-            """
+    """Save a grant that waits for its hold and take its lock; False when a race was lost.
+
+    One statement: whatever races, the database lets one win. The visit is locked against closing
+    meanwhile. A grant that renews another leaves the lock as it is until its money is held.
+    """
+    row = await unit.one(
+        """
+        WITH begun AS (
             INSERT INTO grant_answer (tap_id, request_id, grant_id, visit_id, renews, state)
-            VALUES (%s, %s, %s, %s, %s, 'pending') ON CONFLICT DO NOTHING
-            """,
-            (tap_id, request_id, grant_id, visit_id, renews),
+            VALUES (%(tap_id)s, %(request_id)s, %(grant_id)s, %(visit_id)s, %(renews)s, 'pending')
+            ON CONFLICT DO NOTHING RETURNING grant_id
+        ), visit_now AS (
+            SELECT id FROM visit WHERE id = %(visit_id)s AND status = 'active' FOR SHARE
+        ), locked AS (
+            INSERT INTO tap_lock (visit_id, tap_id, grant_id)
+            SELECT visit_now.id, %(tap_id)s, begun.grant_id FROM begun, visit_now
+            WHERE %(renews)s::uuid IS NULL
+            ON CONFLICT DO NOTHING RETURNING grant_id
         )
+        SELECT (SELECT count(*) FROM begun) AS begun, (SELECT count(*) FROM locked) AS locked
+        """,
+        asdict(question) | {"grant_id": grant_id, "visit_id": visit_id, "renews": renews},
     )
+    return bool(row["begun"] and (row["locked"] or renews))
 
 
 async def take_lock(unit: UnitOfWork, *, visit_id: UUID, tap_id: str, grant_id: UUID) -> bool:
-    """Take the lock of a visit on a tap, if neither has one and the visit is open.
-
-    One statement: whatever races, the database lets one win. The visit is locked against closing
-    meanwhile.
-    """
+    """Take the lock of a visit on a tap, if neither has one and the visit is open."""
     return bool(
-        await unit.execute(
+        await unit.count(
             """
             INSERT INTO tap_lock (visit_id, tap_id, grant_id)
             SELECT id, %s, %s FROM visit WHERE id = %s AND status = 'active' FOR SHARE
@@ -97,7 +124,7 @@ async def renew_lock(
 ) -> bool:
     """Put a newer grant in the place of the one that holds the lock."""
     return bool(
-        await unit.execute(
+        await unit.count(
             """
             UPDATE tap_lock SET grant_id = %s
             WHERE visit_id = %s AND tap_id = %s AND grant_id = %s AND released_at IS NULL
@@ -139,7 +166,7 @@ async def save_allowed(
 ) -> bool:
     """Keep what an allowed request was answered; False when it was answered or given up before."""
     return bool(
-        await unit.execute(
+        await unit.count(
             """
             UPDATE grant_answer SET state = 'allowed', answer = %s, expires_at = %s
             WHERE grant_id = %s AND state = 'pending'
@@ -172,7 +199,7 @@ async def save_denied(
 async def forget_request(unit: UnitOfWork, *, tap_id: str, request_id: str) -> bool:
     """Forget a request that was never answered, so that its repeat starts anew."""
     return bool(
-        await unit.execute(
+        await unit.count(
             "DELETE FROM grant_answer WHERE tap_id = %s AND request_id = %s AND state = 'pending'",
             (tap_id, request_id),
         )
@@ -188,8 +215,3 @@ async def unanswered_grants(unit: UnitOfWork, *, before: datetime, limit: int) -
         """,
         (before, limit),
     )
-
-
-def answer_bytes(row: Row) -> bytes:
-    """Return a stored answer as it travels."""
-    return orjson.dumps(row["answer"])

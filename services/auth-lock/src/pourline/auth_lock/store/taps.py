@@ -31,7 +31,7 @@ TAP_FROM = """
 async def insert_tap(unit: UnitOfWork, *, values: Mapping[str, object]) -> bool:
     """Save a new tap; False when its id is taken."""
     return bool(
-        await unit.execute(
+        await unit.count(
             """
             INSERT INTO tap (id, name, location, secret_hash, beverage_id, state)
             VALUES (%(id)s, %(name)s, %(location)s, %(secret_hash)s, %(beverage_id)s,
@@ -59,7 +59,7 @@ async def list_taps(unit: UnitOfWork, *, after: str, limit: int) -> list[Row]:
 async def set_order(unit: UnitOfWork, *, tap_id: str, order: TapState | None, reason: str) -> bool:
     """Set what staff want the tap to be; return whether the tap is known."""
     return bool(
-        await unit.execute(
+        await unit.count(
             "UPDATE tap SET staff_order = %s, order_reason = %s WHERE id = %s",
             (order.value if order else None, reason if order else None, tap_id),
         )
@@ -68,7 +68,7 @@ async def set_order(unit: UnitOfWork, *, tap_id: str, order: TapState | None, re
 
 async def reset_sync(unit: UnitOfWork, *, tap_id: str) -> bool:
     """Count the tap's pending pours as settled until a newer status comes."""
-    return bool(await unit.execute("UPDATE tap SET sync_was_reset = true WHERE id = %s", (tap_id,)))
+    return bool(await unit.count("UPDATE tap SET sync_was_reset = true WHERE id = %s", (tap_id,)))
 
 
 async def save_status(unit: UnitOfWork, *, tap_id: str, seq: int, status: TapStatus) -> bool:
@@ -79,6 +79,10 @@ async def save_status(unit: UnitOfWork, *, tap_id: str, seq: int, status: TapSta
     )
     if before is None:
         return False
+    link = (before["online"], before["pending_sync"], before["valve"])
+    now = (status.online, status.pending_sync, status.valve or before["valve"])
+    if before["status_seq"] == seq and link == now:
+        return False  # the same message again: a reset that came after it stands
     await unit.execute(
         """
         UPDATE tap SET online = %s, pending_sync = %s, valve = coalesce(%s, valve),
@@ -95,8 +99,6 @@ async def save_status(unit: UnitOfWork, *, tap_id: str, seq: int, status: TapSta
             tap_id,
         ),
     )
-    link = (before["online"], before["pending_sync"], before["valve"])
-    now = (status.online, status.pending_sync, status.valve or before["valve"])
     return link != now or before["status_seq"] == 0
 
 

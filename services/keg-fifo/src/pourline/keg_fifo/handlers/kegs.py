@@ -149,9 +149,8 @@ async def connect_keg(order: cellar.ConnectKeg, unit: UnitOfWork, context: Conte
     wanted = tap["beverage_id"] or (old["beverage_id"] if old else None)
     if wanted and keg["beverage_id"] != wanted:
         raise BeverageMismatch
-    now = unit.clock.now()
+    now = _after(await kegs.last_connected_at(unit, order.tap_id), unit.clock.now())
     if old:
-        now = _after(old["connected_at"], now)
         await _disconnect(
             unit, old, domain.status_after_disconnect(old["remaining_ml"]), now, swapped=True
         )
@@ -172,9 +171,9 @@ async def connect_keg(order: cellar.ConnectKeg, unit: UnitOfWork, context: Conte
     return keg_of(await _keg(unit, keg["id"]))
 
 
-def _after(earlier: datetime, now: datetime) -> datetime:
-    """Return `now`, or an instant after `earlier`: a tap's history has no two at one instant."""
-    return max(now, earlier + timedelta(microseconds=1))
+def _after(earlier: datetime | None, now: datetime) -> datetime:
+    """Return `now`, or an instant after `earlier`: a tap's history runs forward, clocks or not."""
+    return max(now, earlier + timedelta(microseconds=1)) if earlier else now
 
 
 async def disconnect_keg(order: cellar.DisconnectKeg, unit: UnitOfWork, context: Context) -> Keg:
@@ -237,16 +236,22 @@ async def take_pours(events: Sequence[Envelope[PourSettled]], unit: UnitOfWork) 
     if not pours:
         return
     history = await kegs.list_connections(unit, sorted({pour.tap_id for pour in pours}))
-    found = [(pour, domain.keg_at(history.get(pour.tap_id, []), pour.started_at)) for pour in pours]
-    rows = await kegs.lock_kegs(unit, sorted({keg_id for _, keg_id in found if keg_id}))
+    found = {
+        pour.client_tx_id: (pour, domain.keg_at(history.get(pour.tap_id, []), pour.started_at))
+        for pour in pours
+    }
+    rows = await kegs.lock_kegs(unit, sorted({keg_id for _, keg_id in found.values() if keg_id}))
     levels = {keg_id: row["remaining_ml"] for keg_id, row in rows.items()}
+    taken_before = await kegs.list_taken(unit, list(found))
     takings = []
-    for pour, keg_id in found:
+    for pour, keg_id in (one for key, one in found.items() if key not in taken_before):
         left = levels[keg_id] if keg_id else Decimal(0)
         taken = domain.take_from_keg(left, pour.volume_ml)
         if keg_id:
             levels[keg_id] = left - taken.taken_ml
         takings.append(_taking(pour, keg_id, taken))
+    if not takings:
+        return
     await kegs.save_takings(unit, takings)
     await kegs.save_levels(unit, levels)
     for keg_id, row in rows.items():

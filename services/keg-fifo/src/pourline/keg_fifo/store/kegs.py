@@ -152,6 +152,15 @@ async def disconnect(unit: UnitOfWork, *, keg_id: UUID, status: KegStatus, at: d
     )
 
 
+async def last_connected_at(unit: UnitOfWork, tap_id: str) -> datetime | None:
+    """Return when a keg was last connected to a tap, if ever."""
+    row = await unit.one(
+        "SELECT max(connected_at) AS at FROM connection WHERE tap_id = %s", (tap_id,)
+    )
+    at: datetime | None = row["at"]
+    return at
+
+
 async def list_connections(unit: UnitOfWork, tap_ids: Sequence[str]) -> dict[str, list[Connection]]:
     """Return each tap's history of kegs, in order."""
     rows = await unit.all(
@@ -181,15 +190,25 @@ async def lock_kegs(unit: UnitOfWork, keg_ids: Sequence[UUID]) -> dict[UUID, Row
 
 
 async def save_levels(unit: UnitOfWork, levels: Mapping[UUID, Decimal]) -> None:
-    """Set what is left in kegs."""
+    """Set what is left in kegs; one that a late pour empties in stock is no longer in stock."""
     await unit.execute(
         """
-        UPDATE keg SET remaining_ml = level.remaining_ml, version = version + 1
+        UPDATE keg SET remaining_ml = level.remaining_ml, version = version + 1,
+            status = CASE WHEN status = 'in_stock' AND level.remaining_ml = 0
+                          THEN 'empty' ELSE status END
         FROM unnest(%s::uuid[], %s::numeric[]) AS level (id, remaining_ml)
         WHERE keg.id = level.id
         """,
         (list(levels), list(levels.values())),
     )
+
+
+async def list_taken(unit: UnitOfWork, client_tx_ids: Sequence[str]) -> set[str]:
+    """Return which of these pours were taken from a keg before."""
+    rows = await unit.all(
+        "SELECT client_tx_id FROM keg_taking WHERE client_tx_id = ANY(%s)", (list(client_tx_ids),)
+    )
+    return {row["client_tx_id"] for row in rows}
 
 
 async def save_takings(unit: UnitOfWork, rows: Sequence[tuple[object, ...]]) -> None:

@@ -114,34 +114,37 @@ async def place_hold(order: PlaceHold, unit: UnitOfWork, context: Context) -> Ho
     when the void came first.
     """
     del context
-    guest_id, grant_id = known_id(order.guest_id), known_id(order.grant_id)
-    guest = accounts.guest_account(guest_id)
-    balances = await accounts.lock_balances(unit, [guest])
-    known = await holds.find_grant(unit, grant_id)
-    if known:
-        return _placed_before(known, balances[guest])
-    await holds.supersede_hold(unit, known_id(order.visit_id))
-    free = balances[guest] - await holds.held_amount(unit, guest_id)
+    guest_id, visit_id = known_id(order.guest_id), known_id(order.visit_id)
+    seen = await holds.look_at_hold(
+        unit,
+        grant_id=known_id(order.grant_id),
+        visit_id=visit_id,
+        account=accounts.guest_account(guest_id),
+    )
+    if seen["state"]:
+        return _placed_before(order, seen)
+    free = seen["free"]
     price = order.price_per_litre
     if domain.amount_of(order.min_pour_ml, price) > free:
         raise InsufficientBalance("Your balance does not cover a pour. Please top up.")
     payable = domain.volume_for(free, price)
     volume = order.keg_limit_ml if payable is None else min(payable, order.keg_limit_ml)
     amount = min(domain.amount_of(volume, price), free) if price else 0
+    await holds.supersede_hold(unit, visit_id)
     await holds.save_hold(unit, order=order, amount=amount, max_volume_ml=volume)
     return Hold(
-        grant_id=order.grant_id, amount=amount, max_volume_ml=volume, balance=balances[guest]
+        grant_id=order.grant_id, amount=amount, max_volume_ml=volume, balance=seen["balance"]
     )
 
 
-def _placed_before(known: Row, balance: int) -> Hold:
-    if known["state"] != GrantState.PENDING:
+def _placed_before(order: PlaceHold, seen: Row) -> Hold:
+    if seen["state"] != GrantState.PENDING:
         raise GrantVoided
     return Hold(
-        grant_id=str(known["grant_id"]),
-        amount=known["amount"],
-        max_volume_ml=known["max_volume_ml"],
-        balance=balance,
+        grant_id=order.grant_id,
+        amount=seen["amount"],
+        max_volume_ml=seen["max_volume_ml"],
+        balance=seen["balance"],
     )
 
 

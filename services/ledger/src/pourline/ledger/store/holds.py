@@ -32,6 +32,35 @@ async def held_amount(unit: UnitOfWork, guest_id: UUID) -> int:
     return int(row["held"])
 
 
+async def look_at_hold(unit: UnitOfWork, *, grant_id: UUID, visit_id: UUID, account: str) -> Row:
+    """Return what decides a hold, with the guest's account locked until the commit.
+
+    `free` is the balance less what is held for anything but this visit's pending pour, which a
+    newer grant takes the place of; `state` and the figures are those of a grant known already.
+    """
+    row = await unit.maybe(
+        """
+        SELECT account.balance, known.state, known.amount, known.max_volume_ml,
+               account.balance - coalesce((
+                   SELECT sum(held.amount) FROM grant_hold AS held
+                   WHERE held.guest_id = account.guest_id
+                     AND (held.state = 'held'
+                          OR (held.state = 'pending' AND held.visit_id <> %s))
+               ), 0)::bigint AS free
+        FROM account LEFT JOIN grant_hold AS known ON known.grant_id = %s
+        WHERE account.id = %s FOR UPDATE OF account
+        """,
+        (visit_id, grant_id, account),
+    )
+    return row or await _of_nobody(unit, grant_id)
+
+
+async def _of_nobody(unit: UnitOfWork, grant_id: UUID) -> Row:
+    """Return the same for a guest who never paid in: nothing is free."""
+    known = await find_grant(unit, grant_id) or {}
+    return {"balance": 0, "free": 0, "state": None, **known}
+
+
 async def supersede_hold(unit: UnitOfWork, visit_id: UUID) -> None:
     """Let go of a visit's pending hold: a newer grant takes its place."""
     await unit.execute(

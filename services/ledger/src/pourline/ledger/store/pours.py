@@ -142,7 +142,7 @@ def _visit(row: Row) -> Visit:
 
 async def save_pours(unit: UnitOfWork, rows: Sequence[dict[str, Any]]) -> int:
     """Insert decided pours and return how many were new; another instance may have been first."""
-    return await unit.execute(
+    return await unit.count(
         """
         INSERT INTO pour (client_tx_id, digest, short_id, tap_id, location, visit_id, guest_id,
                           grant_id, card_uid, keg_id, beverage_id, volume_ml, amount,
@@ -168,7 +168,7 @@ async def save_pours(unit: UnitOfWork, rows: Sequence[dict[str, Any]]) -> int:
 async def save_mismatch(unit: UnitOfWork, report: Report) -> bool:
     """Keep other content that came under a known id; return whether it is new."""
     return bool(
-        await unit.execute(
+        await unit.count(
             """
             INSERT INTO mismatch (client_tx_id, digest, tap_id, volume_ml, received_at)
             VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING

@@ -1,0 +1,377 @@
+"""Kegs on taps against the real database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+from pourline.contracts.base import Envelope
+from pourline.contracts.cellar import (
+    Beverage,
+    ConnectKeg,
+    CreateBeverage,
+    DisconnectKeg,
+    Disposition,
+    Keg,
+    KegSuggestion,
+    ListKegs,
+    ReceiveKeg,
+    SuggestKeg,
+)
+from pourline.contracts.device import PourStatus
+from pourline.contracts.money import PourAccepted, PourSettled
+from pourline.contracts.taps import TapRegistered
+from pourline.keg_fifo.handlers import kegs
+from pourline.keg_fifo.invariants import INVARIANTS
+from pourline.kit.db import Database, Row
+from pourline.kit.errors import Rejected
+from pourline.kit.ids import new_id
+from pourline.kit.nats import Context
+from pourline.testkit.clock import FakeClock
+from pourline.testkit.plugin import FreshDatabase
+
+STAFF = Context(actor="anna", level=2)
+
+
+@dataclass(kw_only=True)
+class Cellar:
+    """A keg-fifo with two taps and a beverage."""
+
+    database: Database
+    clock: FakeClock
+    pils: Beverage
+    ale: Beverage
+
+    async def receive(
+        self, volume_ml: int = 50_000, *, beverage: Beverage | None = None, days_ago: int = 0
+    ) -> Keg:
+        order = ReceiveKeg(
+            beverage_id=(beverage or self.pils).id,
+            volume_ml=Decimal(volume_ml),
+            received_at=self.clock.now() - timedelta(days=days_ago),
+        )
+        async with self.database.transaction() as unit:
+            return await kegs.receive_keg(order, unit, STAFF)
+
+    async def connect(self, keg: Keg, tap_id: str = "1") -> Keg:
+        async with self.database.transaction() as unit:
+            order = ConnectKeg(tap_id=tap_id, keg_id=keg.id)
+            return await kegs.connect_keg(order, unit, STAFF)
+
+    async def disconnect(self, tap_id: str, disposition: Disposition | None = None) -> Keg:
+        order = DisconnectKeg(tap_id=tap_id, disposition=disposition or Disposition.IN_STOCK)
+        async with self.database.transaction() as unit:
+            return await kegs.disconnect_keg(order, unit, STAFF)
+
+    async def refusal(self, keg: Keg, tap_id: str = "1") -> str:
+        with pytest.raises(Rejected) as refused:
+            await self.connect(keg, tap_id)
+        return refused.value.wire_code
+
+    async def pour(self, *pours: PourAccepted) -> None:
+        """Hear of pours, in one batch."""
+        events = [
+            Envelope[PourSettled](
+                id=str(new_id()),
+                type="pour.accepted.v1",
+                source="ledger",
+                subject="x",
+                time=self.clock.now(),
+                aggregate="x",
+                version=1,
+                data=one,
+            )
+            for one in pours
+        ]
+        async with self.database.transaction() as unit:
+            await kegs.take_pours(events, unit)
+
+    def poured(
+        self, volume_ml: int, *, began: datetime | None = None, **more: object
+    ) -> PourAccepted:
+        began = began or self.clock.now()
+        fields: dict[str, Any] = {
+            "client_tx_id": str(new_id()),
+            "tap_id": "1",
+            "location": "main",
+            "volume_ml": Decimal(volume_ml),
+            "amount": 0,
+            "status": PourStatus.ACCEPTED,
+            "started_at": began,
+            "ended_at": began,
+            "received_at": self.clock.now(),
+            "accepted_at": self.clock.now(),
+        }
+        return PourAccepted(**(fields | more))
+
+    async def now(self, keg: Keg) -> Keg:
+        async with self.database.transaction() as unit:
+            listed = await kegs.list_kegs(ListKegs(), unit, STAFF)
+        return next(one for one in listed.items if one.id == keg.id)
+
+    async def left(self, *asked: Keg) -> list[Decimal]:
+        return [(await self.now(keg)).remaining_ml for keg in asked]
+
+    async def suggestion(self, beverage: Beverage) -> KegSuggestion:
+        async with self.database.transaction() as unit:
+            return await kegs.suggest_keg(SuggestKeg(beverage_id=beverage.id), unit, STAFF)
+
+    async def rows(self, sql: str) -> list[Row]:
+        async with self.database.transaction() as unit:
+            return await unit.all(sql)
+
+    async def told(self, kind: str) -> list[dict[str, Any]]:
+        rows = await self.rows("SELECT subject, payload FROM outbox ORDER BY id")
+        return [orjson.loads(one["payload"])["data"] for one in rows if one["subject"] == kind]
+
+    def later(self, minutes: int = 10) -> datetime:
+        self.clock.advance(minutes=minutes)
+        return self.clock.now()
+
+
+@pytest.fixture
+async def cellar(fresh_database: FreshDatabase, clock: FakeClock) -> AsyncIterator[Cellar]:
+    database = Database(url=fresh_database("keg-fifo"), service="keg-fifo", clock=clock)
+    await database.open()
+    made = []
+    async with database.transaction() as unit:
+        for name in ("Pils", "Ale"):
+            order = CreateBeverage(name=name, kind="beer", price_per_litre=900)
+            made.append(await kegs.create_beverage(order, unit, STAFF))
+        taps = [registered(tap_id, clock.now()) for tap_id in ("1", "2")]
+        await kegs.know_taps(taps, unit)
+    cellar = Cellar(database=database, clock=clock, pils=made[0], ale=made[1])
+    yield cellar
+    broken = [
+        rule.name
+        for rule in INVARIANTS
+        if rule.name != "outbox_is_published" and await cellar.rows(rule.sql)
+    ]
+    assert broken == []
+    await database.close()
+
+
+def registered(tap_id: str, at: datetime) -> Envelope[TapRegistered]:
+    return Envelope(
+        id=str(new_id()),
+        type="tap.registered.v1",
+        source="auth-lock",
+        subject="x",
+        time=at,
+        aggregate="x",
+        version=1,
+        data=TapRegistered(tap_id=tap_id, name=tap_id, location="main"),
+    )
+
+
+@pytest.mark.requirement("KG-3")
+async def test_pours_across_a_swap_leave_the_keg_they_began_on_whenever_they_are_heard_of(
+    cellar: Cellar,
+) -> None:
+    old, new = await cellar.receive(), await cellar.receive()
+    await cellar.connect(old)
+    before_swap = cellar.later()
+    cellar.later()
+    await cellar.connect(new)
+    after_swap = cellar.later()
+
+    await cellar.pour(cellar.poured(300, began=after_swap))
+    cellar.later(minutes=180)
+    await cellar.pour(
+        cellar.poured(500, began=before_swap),
+        cellar.poured(700, began=after_swap),
+        cellar.poured(11, began=before_swap - timedelta(days=1)),
+    )
+
+    assert await cellar.left(old, new) == [49_489, 49_000]
+
+
+@pytest.mark.requirement("KG-3")
+async def test_a_pour_that_is_told_twice_leaves_the_keg_once(cellar: Cellar) -> None:
+    keg = await cellar.receive()
+    await cellar.connect(keg)
+    pour = cellar.poured(300)
+
+    await cellar.pour(pour, pour)
+    await cellar.pour(pour)
+    await asyncio.gather(*(cellar.pour(cellar.poured(10), pour) for _ in range(10)))
+
+    assert await cellar.left(keg) == [49_600]
+
+
+async def test_an_emptied_keg_gives_no_more_than_it_held(cellar: Cellar) -> None:
+    keg = await cellar.receive(1000)
+    await cellar.connect(keg)
+
+    await cellar.pour(cellar.poured(700), cellar.poured(700))
+    await cellar.pour(cellar.poured(50))
+
+    assert await cellar.left(keg) == [0]
+    [short] = await cellar.rows("SELECT sum(shortfall_ml) AS ml FROM keg_taking")
+    assert short["ml"] == 450
+    assert [level["remaining_ml"] for level in await cellar.told("evt.keg.level_changed")] == [0, 0]
+
+
+async def test_what_takes_no_beer_from_the_keg_leaves_it_alone(cellar: Cellar) -> None:
+    keg = await cellar.receive()
+    await cellar.connect(keg)
+
+    await cellar.pour(cellar.poured(0), cellar.poured(300, takes_keg=False))
+    await cellar.pour(cellar.poured(300, tap_id="2"))
+
+    assert await cellar.left(keg) == [50_000]
+    assert await cellar.told("evt.keg.level_changed") == []
+
+
+@pytest.mark.requirement("KG-1")
+async def test_a_swap_puts_the_old_keg_back_or_counts_it_empty(cellar: Cellar) -> None:
+    first, second, third = [await cellar.receive(1000) for _ in range(3)]
+    await cellar.connect(first)
+    cellar.later()
+    await cellar.pour(cellar.poured(1000))
+    connected = await cellar.connect(second)
+    cellar.later()
+    await cellar.connect(third)
+
+    states = [(await cellar.now(keg)).status.value for keg in (first, second, third)]
+    assert states == ["empty", "in_stock", "connected"]
+    assert (connected.tap_id, connected.connected_at) == ("1", cellar.clock.now() - STEP)
+    assert [one["swapped"] for one in await cellar.told("evt.keg.disconnected")] == [True, True]
+    assert len(await cellar.told("evt.keg.connected")) == 3
+
+
+STEP = timedelta(minutes=10)
+
+
+@pytest.mark.requirement("KG-1")
+@pytest.mark.parametrize("disposition", list(Disposition))
+async def test_a_disconnected_keg_becomes_what_staff_say(
+    cellar: Cellar, disposition: Disposition
+) -> None:
+    keg = await cellar.receive()
+    await cellar.connect(keg)
+    cellar.later()
+
+    off = await cellar.disconnect("1", disposition)
+
+    assert (off.status, off.tap_id) == (disposition.value, None)
+    assert off.disconnected_at == cellar.clock.now()
+    with pytest.raises(Rejected) as refused:
+        await cellar.disconnect("1")
+    assert refused.value.wire_code == "no_keg_connected"
+
+
+async def test_what_cannot_be_connected_is_refused_with_its_code(cellar: Cellar) -> None:
+    keg, other = await cellar.receive(), await cellar.receive(beverage=cellar.ale)
+    await cellar.connect(keg)
+    gone = await cellar.receive()
+    await cellar.connect(gone, "2")
+    await cellar.disconnect("2", Disposition.DISCARDED)
+    unknown = keg.model_copy(update={"id": str(new_id())})
+    nonsense = keg.model_copy(update={"id": "keg"})
+
+    assert await cellar.refusal(other) == "beverage_mismatch"
+    assert await cellar.refusal(keg, "2") == "keg_not_in_stock"
+    assert await cellar.refusal(gone, "2") == "keg_not_in_stock"
+    assert await cellar.refusal(keg, "7") == "not_found"
+    assert await cellar.refusal(unknown) == "not_found"
+    assert await cellar.refusal(nonsense) == "not_found"
+
+
+async def test_connecting_the_keg_that_is_on_already_changes_nothing(cellar: Cellar) -> None:
+    keg = await cellar.receive()
+    first = await cellar.connect(keg)
+    cellar.later()
+
+    assert await cellar.connect(keg) == first
+    assert len(await cellar.told("evt.keg.connected")) == 1
+
+
+async def test_kegs_that_change_within_one_instant_stay_in_their_order(cellar: Cellar) -> None:
+    one, other = await cellar.receive(), await cellar.receive()
+    await cellar.connect(one)
+    await cellar.disconnect("1")
+    await cellar.connect(other)
+    cellar.clock.advance(minutes=-5)  # the machine's clock is set back
+    await cellar.disconnect("1")
+    await cellar.connect(one)
+
+    cellar.clock.advance(minutes=10)
+    await cellar.pour(cellar.poured(300))
+
+    assert await cellar.left(one, other) == [49_700, 50_000]
+
+
+async def test_ten_who_connect_one_keg_at_once_leave_it_on_one_tap(cellar: Cellar) -> None:
+    keg = await cellar.receive()
+
+    async def attempt(tap_id: str) -> str:
+        try:
+            return str((await cellar.connect(keg, tap_id)).tap_id)
+        except Rejected as refused:
+            return refused.wire_code
+
+    outcomes = await asyncio.gather(*(attempt("12"[number % 2]) for number in range(10)))
+
+    on = (await cellar.now(keg)).tap_id
+    assert sorted(set(outcomes)) == [on, "keg_not_in_stock"]
+    assert len(await cellar.told("evt.keg.connected")) == 1
+
+
+async def test_a_late_pour_that_takes_the_rest_of_a_keg_in_stock_leaves_it_empty(
+    cellar: Cellar,
+) -> None:
+    keg = await cellar.receive(1000)
+    await cellar.connect(keg)
+    began = cellar.later()
+    cellar.later()
+    await cellar.disconnect("1")
+
+    await cellar.pour(cellar.poured(1000, began=began))
+
+    assert (await cellar.now(keg)).status == "empty"
+    assert await cellar.refusal(keg) == "keg_not_in_stock"
+
+
+@pytest.mark.requirement("KG-2")
+async def test_the_oldest_receipt_is_suggested_and_the_rest_are_candidates(cellar: Cellar) -> None:
+    young = await cellar.receive(days_ago=1)
+    old = await cellar.receive(days_ago=9)
+    middle = await cellar.receive(days_ago=5)
+    await cellar.receive(beverage=cellar.ale, days_ago=30)
+    oldest = await cellar.receive(days_ago=20)
+    await cellar.connect(oldest)
+
+    found = await cellar.suggestion(cellar.pils)
+
+    assert found.keg == old
+    assert [one.id for one in found.candidates] == [old.id, middle.id, young.id]
+    assert old.received_at.isoformat() in found.reason
+
+
+@pytest.mark.requirement("KG-2")
+async def test_without_a_keg_in_stock_nothing_is_suggested_and_said_so(cellar: Cellar) -> None:
+    found = await cellar.suggestion(cellar.pils)
+
+    assert (found.keg, found.candidates) == (None, [])
+    assert "no keg" in found.reason
+    stranger = cellar.pils.model_copy(update={"id": str(UUID(int=7))})
+    with pytest.raises(Rejected) as refused:
+        await cellar.suggestion(stranger)
+    assert refused.value.wire_code == "not_found"
+
+
+async def test_kegs_are_listed_page_by_page_oldest_first(cellar: Cellar) -> None:
+    received = [await cellar.receive(days_ago=days) for days in (1, 3, 2)]
+    async with cellar.database.transaction() as unit:
+        first = await kegs.list_kegs(ListKegs(limit=2), unit, STAFF)
+        rest = await kegs.list_kegs(ListKegs(limit=2, cursor=first.next), unit, STAFF)
+
+    listed = [one.id for one in (*first.items, *rest.items)]
+    assert listed == [received[1].id, received[2].id, received[0].id]
+    assert rest.next is None

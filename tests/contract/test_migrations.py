@@ -1,0 +1,80 @@
+"""Every service's schema: upgraded from nothing, the tables it says, and back again."""
+
+import importlib.util
+import itertools
+
+import psycopg
+import pytest
+from pourline.contracts.topology import SERVICES
+from pourline.kit import migrations
+from pourline.local.servers import PostgresServer
+from pourline.testkit.plugin import FreshDatabase
+
+NUMBERS = itertools.count(1)
+RELATIONS = """
+    SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = 'public' AND relkind IN ('r', 'v', 'm', 'S') AND relname <> 'alembic_version'
+    UNION ALL
+    SELECT proname FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+    WHERE nspname = 'public'
+"""
+
+
+def has_tables(service: str) -> bool:
+    return importlib.util.find_spec(f"pourline.{service.replace('-', '_')}.migrations") is not None
+
+
+MIGRATED = [service for service in SERVICES if has_tables(service)]
+pytestmark = pytest.mark.requirement("MG-1")
+
+
+@pytest.fixture
+def empty_database(postgres: PostgresServer) -> str:
+    name = f"migrated_{next(NUMBERS)}"
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return postgres.url(name)
+
+
+def relations(url: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        return [name for (name,) in connection.execute(RELATIONS)]
+
+
+def test_every_service_but_the_console_has_migrations() -> None:
+    assert set(SERVICES) - set(MIGRATED) == {"console"}
+
+
+@pytest.mark.parametrize("service", MIGRATED)
+def test_the_migrations_make_the_tables_that_the_code_knows(
+    fresh_database: FreshDatabase, service: str
+) -> None:
+    migrations.differences(service, fresh_database(service))
+
+
+@pytest.mark.parametrize("service", MIGRATED)
+def test_a_schema_can_be_taken_back_to_nothing_and_made_again(
+    empty_database: str, service: str
+) -> None:
+    migrations.upgrade(service, empty_database)
+    made = relations(empty_database)
+    migrations.downgrade(service, empty_database, "base")
+    left = relations(empty_database)
+    migrations.upgrade(service, empty_database)
+
+    assert left == []
+    assert sorted(relations(empty_database)) == sorted(made)
+
+
+@pytest.mark.parametrize("service", MIGRATED)
+def test_an_upgrade_that_is_done_already_changes_nothing(
+    fresh_database: FreshDatabase, service: str
+) -> None:
+    url = fresh_database(service)
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE outbox_counter SET value = 7")
+
+    migrations.upgrade(service, url)
+
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT value FROM outbox_counter").fetchall() == [(7,)]
