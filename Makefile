@@ -25,24 +25,22 @@ run: setup ## Run the whole bar with a demo evening
 
 ##@ Test
 
-.PHONY: test test-broker test-browser test-resilience test-all
+.PHONY: test test-browser test-resilience test-all
 test: setup ## Run all tests that need nothing but this checkout
-	$(BIN)/python -m pytest -n 2 -m "not broker and not browser and not resilience"
-
-test-broker: setup ## Run the suite over a foreign broker (Debian's mosquitto)
-	$(BIN)/python -m pytest -m broker
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not browser and not resilience"
 
 test-browser: setup ## Run the console in a real browser (Debian's chromium)
+	@command -v chromium > /dev/null || echo "chromium is missing: apt-get install chromium; these tests will be skipped"
 	$(BIN)/python -m pytest -m browser
 
-test-resilience: setup ## Kill each service in the middle of the flow
+test-resilience: setup ## Kill each process in the middle of the flow
 	$(BIN)/python -m pytest -m resilience
 
-test-all: test test-broker test-browser test-resilience ## Run every suite
+test-all: test test-browser test-resilience ## Run every suite
 
 ##@ Check
 
-.PHONY: check lint format types imports contracts contracts-check requirements lock
+.PHONY: check lint format types imports contracts contracts-freeze contracts-check infra requirements lock migration
 check: lint types imports contracts-check ## Lint, types, import contracts, message contracts
 
 lint: setup ## Lint and formatting
@@ -54,7 +52,8 @@ format: setup ## Format the code
 	$(BIN)/ruff check --fix .
 
 types: setup ## Strict types, tests too
-	$(BIN)/mypy contracts libs services infra tests bench
+	$(BIN)/mypy $(wildcard */src */*/src) bench
+	for folder in $(wildcard */tests */*/tests) tests; do $(BIN)/mypy $$folder || exit 1; done
 
 imports: setup ## Import contracts between services, rooms and libraries
 	$(BIN)/lint-imports --no-logo
@@ -62,8 +61,14 @@ imports: setup ## Import contracts between services, rooms and libraries
 contracts: setup ## Generate JSON Schema, AsyncAPI and the message catalogue
 	$(BIN)/python -m pourline.contracts export
 
+contracts-freeze: setup ## Make the present messages the baseline, after they only grew
+	$(BIN)/python -m pourline.contracts freeze
+
 contracts-check: setup ## Fail when a published message would break its readers
 	$(BIN)/python -m pourline.contracts check
+
+infra: setup ## Generate the configuration of servers that others start
+	$(BIN)/python -m pourline.local.render
 
 requirements: setup ## Print which requirement ids have no test
 	$(BIN)/python tests/architecture/requirement_ids.py
@@ -71,6 +76,9 @@ requirements: setup ## Print which requirement ids have no test
 lock: setup ## Make requirements.lock anew (universal, hashes, no addresses)
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-annotate \
 	  --no-header --python-version 3.11 --group build --group dev pyproject.toml | grep -v '^-e ' > requirements.lock
+
+migration: setup ## Write a service's next migration: SERVICE=ledger REVISION=0002 M="what changes"
+	$(BIN)/python -m pourline.testkit.migration $(SERVICE) $(REVISION) "$(M)"
 
 ##@ Measure
 

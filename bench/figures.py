@@ -31,73 +31,46 @@ def share(values: Sequence[float], part: float) -> float:
 
 def report(figures: Figures) -> str:
     """Return the table of what was measured, what must be reached, and whether it was."""
-    floor = min(figures.broker_stores_per_s, figures.postgres_commits_per_s)
-    rows = [
-        (
-            "pours/s, published to answered",
-            f"{figures.pours_per_s:.0f}",
-            (
-                f"at least half of the slower floor: {floor / 2:.0f} "
-                f"(broker {figures.broker_stores_per_s:.0f}/s, "
-                f"Postgres {figures.postgres_commits_per_s:.0f}/s)"
-            ),
-            figures.pours_per_s / floor,
-            figures.pours_per_s >= floor / 2,
-        ),
-        (
-            "authorize p50, ms",
-            f"{figures.authorize_p50_ms:.1f}",
-            f"at most 3 x a bare echo: {3 * figures.echo_p50_ms:.1f}",
-            figures.authorize_p50_ms / figures.echo_p50_ms,
-            figures.authorize_p50_ms <= 3 * figures.echo_p50_ms,
-        ),
-        (
-            "authorize p99 at 50 pours/s, ms",
-            f"{figures.authorize_p99_ms:.1f}",
-            f"at most 50 (echo p99 {figures.echo_p99_ms:.1f})",
-            figures.authorize_p99_ms / 50,
-            figures.authorize_p99_ms <= 50,
-        ),
-        (
-            "pour to accepted p50 at 50/s, ms",
-            f"{figures.accepted_p50_ms:.1f}",
-            "at most 30",
-            figures.accepted_p50_ms / 30,
-            figures.accepted_p50_ms <= 30,
-        ),
-        (
-            "pour to accepted p99 at 50/s, ms",
-            f"{figures.accepted_p99_ms:.1f}",
-            "at most 250",
-            figures.accepted_p99_ms / 250,
-            figures.accepted_p99_ms <= 250,
-        ),
-        (
-            "memory of the whole bar, MB PSS",
-            f"{figures.memory_peak_mb:.0f}",
-            "at most 900",
-            figures.memory_peak_mb / 900,
-            figures.memory_peak_mb <= 900,
-        ),
-        (
-            "first start to ready, s",
-            f"{figures.first_start_s:.1f}",
-            "at most 20",
-            figures.first_start_s / 20,
-            figures.first_start_s <= 20,
-        ),
-        (
-            "later start to ready, s",
-            f"{figures.next_start_s:.1f}",
-            "at most 10",
-            figures.next_start_s / 10,
-            figures.next_start_s <= 10,
-        ),
-    ]
     lines = ["| what | measured | to reach | ratio | |", "|---|---|---|---|---|"]
     lines += [
-        f"| {what} | {measured} | {goal} | {ratio:.2f} | {'reached' if good else 'not reached'} |"
-        for what, measured, goal, ratio, good in rows
+        f"| {goal.what} | {goal.measured:.1f} | {goal.words} | {goal.ratio:.2f} "
+        f"| {'reached' if goal.reached else 'not reached'} |"
+        for goal in _goals(figures)
     ]
     memory = ", ".join(f"{name} {mb:.0f}" for name, mb in sorted(figures.memory_mb.items()))
     return "\n".join([*lines, "", f"Memory, MB PSS by process: {memory}"])
+
+
+@dataclass(frozen=True)
+class _Goal:
+    what: str
+    measured: float
+    limit: float
+    words: str
+    is_floor: bool = False
+
+    @property
+    def ratio(self) -> float:
+        return self.measured / self.limit if self.limit else 0.0
+
+    @property
+    def reached(self) -> bool:
+        return self.measured >= self.limit if self.is_floor else self.measured <= self.limit
+
+
+def _goals(figures: Figures) -> list[_Goal]:
+    broker, postgres = figures.broker_stores_per_s, figures.postgres_commits_per_s
+    half = min(broker, postgres) / 2
+    thrice = 3 * figures.echo_p50_ms
+    echo = f"(a bare echo: p50 {figures.echo_p50_ms:.1f}, p99 {figures.echo_p99_ms:.1f})"
+    floor = f"half of the slower floor, {half:.0f} (broker {broker:.0f}, Postgres {postgres:.0f})"
+    return [
+        _Goal("pours/s, published to answered", figures.pours_per_s, half, floor, is_floor=True),
+        _Goal("authorize p50, ms", figures.authorize_p50_ms, thrice, f"{thrice:.1f} {echo}"),
+        _Goal("authorize p99 at 50 pours/s, ms", figures.authorize_p99_ms, 50, "50"),
+        _Goal("pour to accepted p50 at 50/s, ms", figures.accepted_p50_ms, 30, "30"),
+        _Goal("pour to accepted p99 at 50/s, ms", figures.accepted_p99_ms, 250, "250"),
+        _Goal("memory of the whole bar, MB PSS", figures.memory_peak_mb, 900, "900"),
+        _Goal("first start to ready, s", figures.first_start_s, 20, "20"),
+        _Goal("later start to ready, s", figures.next_start_s, 10, "10"),
+    ]

@@ -1,15 +1,16 @@
-# One image a service: docker build --build-arg SERVICE=ledger -f infra/docker/service.Dockerfile .
+# One Dockerfile for all services: docker build --build-arg SERVICE=ledger -f infra/docker/service.Dockerfile .
+# SERVICE=pourline builds the command itself, which migrates databases and declares the bus.
 ARG PYTHON=3.11
 FROM python:${PYTHON}-slim AS build
 ARG SERVICE
 WORKDIR /src
-COPY requirements.lock pyproject.toml ./
-COPY contracts contracts
-COPY libs/kit libs/kit
-COPY services services
+COPY . .
 RUN python -m venv /venv \
  && /venv/bin/pip install --quiet --require-hashes --requirement requirements.lock \
- && /venv/bin/pip install --quiet --no-deps --no-build-isolation ./contracts ./libs/kit ./services/${SERVICE}
+ && /venv/bin/pip install --quiet --no-deps --no-build-isolation ./contracts ./libs/kit \
+ && if [ "$SERVICE" = pourline ]; \
+    then /venv/bin/pip install --quiet --no-deps --no-build-isolation ./services/* ./infra/local; \
+    else /venv/bin/pip install --quiet --no-deps --no-build-isolation "./services/$SERVICE"; fi
 
 FROM python:${PYTHON}-slim
 ARG SERVICE

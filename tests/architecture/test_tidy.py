@@ -26,7 +26,8 @@ FORBIDDEN = {
     r"^from \.|^import \*|import \*$": "a relative or star import",
     r"mock\.patch|monkeypatch\.setattr\(\"": "a patched path",
 }
-BLOCKS = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.Try, ast.With, ast.AsyncWith, ast.Match)
+BLOCKS = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.Try, ast.Match)
+"""What adds a path; a with block scopes a resource and adds none."""
 
 
 def files(*, migrations: bool = False) -> list[Path]:

@@ -4,9 +4,11 @@ No message lives here; each noun has its module. What a device or a person sends
 with these types once, at the edge, and trusted afterwards.
 """
 
+import json
+import re
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import Annotated, ClassVar, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -62,7 +64,22 @@ def _as_number(value: Decimal) -> int | float:
 
 
 def _in_utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is before or after all time in UTC") from error
+
+
+def _without_nul(value: str) -> str:
+    """Refuse the one character that no database column takes."""
+    if "\0" in value:
+        raise ValueError("must not hold the NUL character")
+    return value
+
+
+def _a_place(value: str) -> str:
+    place_of(value)
+    return value
 
 
 _NUMBER = (
@@ -79,6 +96,8 @@ Ratio = Annotated[Decimal, *_NUMBER, Field(ge=0, le=1)]
 Amount = Annotated[int, Field(strict=True, ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
 """Signed money in minor units."""
 PositiveAmount = Annotated[int, Field(strict=True, gt=0, le=AMOUNT_MAX)]
+Total = Annotated[int, Field(strict=True)]
+"""A sum of amounts; it may pass what a single one may be."""
 Price = Annotated[int, Field(strict=True, ge=0, le=AMOUNT_MAX)]
 """Minor units a litre."""
 Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
@@ -86,17 +105,53 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_
 """A moment with offset, kept in UTC."""
 StaffId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 """An id that staff choose: a tap or a location."""
-Id = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+_STORABLE = AfterValidator(_without_nul)
+Id = Annotated[str, StringConstraints(min_length=1, max_length=128), _STORABLE]
 """An id made elsewhere; one that names nothing is unknown, never malformed."""
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), _STORABLE]
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), _STORABLE
+]
 ShortId = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+
+NumberCursor = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")]
+IdCursor = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$")]
+PlaceCursor = Annotated[
+    str, StringConstraints(pattern=r"^[0-9T:.-]{19,26}Z~[0-9a-f-]{1,36}$"), AfterValidator(_a_place)
+]
+
+
+def place(at: datetime, key: object) -> str:
+    """Return a cursor for a list in order of time; it stands in an address as it is."""
+    return f"{at.astimezone(UTC).isoformat().replace('+00:00', 'Z')}~{key}"
+
+
+def place_of(cursor: str) -> tuple[datetime, str]:
+    """Return the instant and the key in a cursor; raises `ValueError` for any other text."""
+    at, _, key = cursor.partition("~")
+    return datetime.fromisoformat(at), key
+
+
+LONG_NUMBER = re.compile(rb"[0-9.]{16}")
+"""What may be a number of more digits than a binary float keeps."""
 
 
 class Message(BaseModel):
     """Anything that crosses a process boundary: frozen, unknown fields ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    @classmethod
+    def read(cls, payload: bytes) -> Self:
+        """Return the message in JSON, each decimal as it was written.
+
+        pydantic reads JSON numbers through a binary float, so long ones are parsed once more.
+        Raises `pydantic.ValidationError`.
+        """
+        message = cls.model_validate_json(payload)
+        if LONG_NUMBER.search(payload) is None:
+            return message
+        return cls.model_validate(json.loads(payload, parse_float=Decimal))
 
     def wire(self) -> bytes:
         """Return the JSON that travels; absent values are left out."""
@@ -141,6 +196,24 @@ class Page(Query):
 
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     cursor: Annotated[str, StringConstraints(max_length=256)] | None = None
+
+
+class NumberedPage(Page):
+    """A page of a list in order of a running number."""
+
+    cursor: NumberCursor | None = None
+
+
+class IdPage(Page):
+    """A page of a list in order of id."""
+
+    cursor: IdCursor | None = None
+
+
+class TimedPage(Page):
+    """A page of a list in order of time."""
+
+    cursor: PlaceCursor | None = None
 
 
 Item = TypeVar("Item")

@@ -3,21 +3,22 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from pourline.contracts.base import (
     Command,
     Event,
     Id,
+    IdPage,
     Instant,
     Message,
     Name,
-    Page,
     Price,
     Quantity,
     Query,
     StaffId,
     Text,
+    TimedPage,
     Volume,
 )
 from pourline.contracts.device import SpoutStatus
@@ -83,7 +84,7 @@ class CreateBeverage(Command):
     abv: Annotated[Quantity, Field(ge=0, le=100)] | None = None
 
 
-class ListBeverages(Page):
+class ListBeverages(IdPage):
     """All beverages."""
 
     OWNER: ClassVar[str] = "keg-fifo"
@@ -135,7 +136,7 @@ class ReceiveKeg(Command):
     received_at: Instant | None = None
 
 
-class ListKegs(Page):
+class ListKegs(TimedPage):
     """Kegs, oldest receipt first."""
 
     OWNER: ClassVar[str] = "keg-fifo"
@@ -243,7 +244,7 @@ class CreateItem(Command):
     consumed_by: ConsumedBy = ConsumedBy.SALE
 
 
-class ListItems(Page):
+class ListItems(IdPage):
     """All items."""
 
     OWNER: ClassVar[str] = "keg-fifo"
@@ -270,7 +271,7 @@ class ReceiveStock(Command):
     received_at: Instant | None = None
 
 
-class ListBatches(Page):
+class ListBatches(TimedPage):
     """Batches of an item, oldest first."""
 
     OWNER: ClassVar[str] = "keg-fifo"
@@ -284,7 +285,13 @@ class Calibrate(Command):
     OWNER: ClassVar[str] = "keg-fifo"
     NAME: ClassVar[str] = "spout.calibrate"
     device_id: Annotated[Id, Field(alias="deviceId")]
-    item_id: Annotated[Id, Field(alias="inventoryItemId")]
+    item_id: Annotated[
+        Id,
+        Field(
+            validation_alias=AliasChoices("inventoryItemId", "inventory_item_id", "item_id"),
+            serialization_alias="inventoryItemId",
+        ),
+    ]
     ml_per_pulse: Annotated[Quantity, Field(gt=0, le=1000, alias="mlPerPulse")]
     channel: Annotated[int, Field(strict=True, ge=0, le=255)] = 0
 
@@ -310,7 +317,7 @@ class IngestSpoutPour(Command):
     signature: str | None = None
 
 
-class ListSpoutEvents(Page):
+class ListSpoutEvents(TimedPage):
     """Spout pours, newest first."""
 
     OWNER: ClassVar[str] = "keg-fifo"

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from pourline.contracts.base import (
     Amount,
@@ -16,13 +16,26 @@ from pourline.contracts.base import (
     Ratio,
     ShortId,
     Text,
+    Total,
     Volume,
 )
 
 PAYLOAD_BYTES_MAX = 8 * 1024
 """A device message beyond this is rejected (contract 1)."""
 
-CardText = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+def _none_waits(value: object) -> object:
+    """Return what a null stands for: nothing waits."""
+    return 0 if value is None else value
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "\ufffd")
+
+
+CardText = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_storable)]
+ReadCard = Annotated[str, AfterValidator(_storable)]
+"""Whatever a reader said; what is no card's UID is answered `unreadable_card`, not refused."""
 
 
 class Decision(StrEnum):
@@ -84,7 +97,7 @@ class AuthorizeRequest(Message):
     """`tap/{tap}/authorize`: a card lies on the reader. `age_ms`: how long ago it was asked."""
 
     request_id: Id
-    card_uid: CardText
+    card_uid: ReadCard
     at: Instant | None = None
     age_ms: Annotated[int, Field(strict=True, ge=0)] | None = None
     traceparent: str | None = None
@@ -100,7 +113,7 @@ class AuthorizeResult(Message):
     grant_id: Id | None = None
     visit_id: Id | None = None
     guest_name: str | None = None
-    balance: Amount | None = None
+    balance: Total | None = None
     currency: str | None = None
     price_per_litre: Price | None = None
     max_volume_ml: Volume | None = None
@@ -148,7 +161,7 @@ class PourResult(Message):
     client_tx_id: Id | None
     status: PourStatus
     amount: Amount | None = None
-    balance: Amount | None = None
+    balance: Total | None = None
     reason: str | None = None
 
 
@@ -158,7 +171,7 @@ class TapStatus(Message):
     online: Annotated[bool, Field(strict=True)]
     at: Instant | None = None
     firmware: Text | None = None
-    pending_sync: Count = 0
+    pending_sync: Annotated[Count, BeforeValidator(_none_waits)] = 0
     valve: Annotated[str, StringConstraints(pattern="^(open|closed)$")] | None = None
     temperature_c: Quantity | None = None
     lifetime_pulses: Count | None = None

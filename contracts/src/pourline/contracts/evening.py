@@ -14,10 +14,11 @@ from pourline.contracts.base import (
     Instant,
     Message,
     Name,
-    Page,
+    NumberedPage,
     Query,
     StaffId,
     Text,
+    Total,
     Volume,
 )
 from pourline.contracts.device import AlertSubject, Severity
@@ -50,7 +51,7 @@ class Alert(Message):
     priority: str | None = None
 
 
-class ListAlerts(Page):
+class ListAlerts(NumberedPage):
     """Alerts, newest first."""
 
     OWNER: ClassVar[str] = "alerts"
@@ -112,9 +113,9 @@ class ShiftFigures(Message):
 
     pours: Count
     volume_ml: Volume
-    revenue: Amount
-    topups: Amount
-    refunds: Amount
+    revenue: Total
+    topups: Total
+    refunds: Total
     denials: Count
 
 
@@ -185,7 +186,7 @@ class PosEvent(Message):
     sent_at: Instant | None = None
 
 
-class ListPosEvents(Page):
+class ListPosEvents(NumberedPage):
     """POS notifications, newest first."""
 
     OWNER: ClassVar[str] = "pos-adapter"

@@ -9,10 +9,11 @@ from pourline.contracts.base import (
     Count,
     Event,
     Id,
+    IdPage,
     Instant,
     Message,
     Name,
-    Page,
+    NumberedPage,
     Query,
     Text,
 )
@@ -62,7 +63,7 @@ class CreateGuest(Command):
     age_verified: Annotated[bool, Field(strict=True)] = False
 
 
-class SearchGuests(Page):
+class SearchGuests(IdPage):
     """Find guests: `q` is a name's part, a phone, a card UID or a visit number."""
 
     OWNER: ClassVar[str] = "auth-lock"
@@ -96,7 +97,7 @@ class OpenVisit(Command):
     limit_profile: Text | None = None
 
 
-class ListActiveVisits(Page):
+class ListActiveVisits(NumberedPage):
     """The visits that are open now."""
 
     OWNER: ClassVar[str] = "auth-lock"
@@ -239,7 +240,7 @@ class AuditEntry(Message):
     after: dict[str, object] | None = None
 
 
-class ListAudit(Page):
+class ListAudit(NumberedPage):
     """Audit entries, newest first."""
 
     OWNER: ClassVar[str] = "auth-lock"

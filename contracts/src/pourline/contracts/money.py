@@ -1,6 +1,8 @@
 """Guest money, holds, prices and pours: what is asked of the ledger and what it tells."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from pourline.contracts.base import (
     Amount,
@@ -10,13 +12,14 @@ from pourline.contracts.base import (
     Id,
     Instant,
     Message,
-    Page,
+    NumberedPage,
     PositiveAmount,
     Price,
     Query,
     ShortId,
     StaffId,
     Text,
+    Total,
     Volume,
 )
 from pourline.contracts.device import PourStatus
@@ -48,10 +51,10 @@ class Booked(Message):
     """The answer to a top-up or refund."""
 
     transaction_id: Id
-    balance: Amount
+    balance: Total
 
 
-class ListStatement(Page):
+class ListStatement(NumberedPage):
     """A guest's entries, newest first."""
 
     OWNER: ClassVar[str] = "ledger"
@@ -64,7 +67,7 @@ class StatementLine(Message):
 
     id: Count
     amount: Amount
-    balance: Amount
+    balance: Total
     kind: str
     at: Instant
     reference: str
@@ -101,8 +104,8 @@ class Pour(Message):
 class VisitMoney(Message):
     """The money side of a visit."""
 
-    balance: Amount
-    held: Amount
+    balance: Total
+    held: Total
     poured_ml: Volume
     pours: list[Pour]
 
@@ -118,7 +121,7 @@ class GetBalances(Query):
 class Balances(Message):
     """Balance in minor units by guest."""
 
-    balances: dict[str, Amount]
+    balances: dict[str, Total]
 
 
 class PlaceHold(Command):
@@ -149,7 +152,7 @@ class Hold(Message):
     grant_id: Id
     amount: Amount
     max_volume_ml: Volume
-    balance: Amount
+    balance: Total
 
 
 class VoidHold(Command):
@@ -183,10 +186,10 @@ class SetPrice(Command):
     NAME: ClassVar[str] = "price.set"
     beverage_id: Id
     price_per_litre: Price
-    from_: Instant | None = None
+    from_: Annotated[Instant | None, Field(alias="from")] = None
 
 
-class ListPours(Page):
+class ListPours(NumberedPage):
     """Pours, newest first."""
 
     OWNER: ClassVar[str] = "ledger"
@@ -225,7 +228,7 @@ class PourSettled(Event):
     volume_ml: Volume
     amount: Amount
     price_per_litre: Price | None = None
-    balance: Amount | None = None
+    balance: Total | None = None
     status: PourStatus
     reason: str | None = None
     offline: bool = False
@@ -263,7 +266,7 @@ class GuestToppedUp(Event):
     transaction_id: Id
     guest_id: Id
     amount: Amount
-    balance: Amount
+    balance: Total
     method: str
     actor: str
     at: Instant

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import AliasChoices, Field, StringConstraints
 
 from pourline.contracts.base import (
     Command,
     Count,
     Event,
     Id,
+    IdPage,
     Instant,
     Message,
     Name,
@@ -69,6 +70,7 @@ class ListTaps(Page):
 
     OWNER: ClassVar[str] = "auth-lock"
     NAME: ClassVar[str] = "tap.list"
+    cursor: StaffId | None = None
 
 
 class GetTap(Query):
@@ -135,6 +137,7 @@ class TapStateChanged(Event):
     valve: str | None = None
     lifetime_pulses: Count | None = None
     reason: str | None = None
+    stop_unconfirmed: bool = False
     was_ever_online: bool = True
     at: Instant
 
@@ -163,10 +166,16 @@ class RegisterSpout(Command):
     NAME: ClassVar[str] = "spout.register"
     name: Name
     vendor: Name
-    location: Annotated[StaffId, Field(alias="branchId")] = "main"
+    location: Annotated[
+        StaffId,
+        Field(
+            validation_alias=AliasChoices("branchId", "branch_id", "location"),
+            serialization_alias="branchId",
+        ),
+    ] = "main"
 
 
-class ListSpouts(Page):
+class ListSpouts(IdPage):
     """All spouts."""
 
     OWNER: ClassVar[str] = "auth-lock"
@@ -266,6 +275,7 @@ class ListConfig(Page):
 
     OWNER: ClassVar[str] = "auth-lock"
     NAME: ClassVar[str] = "config.list"
+    cursor: Text | None = None
 
 
 class GetConfig(Query):

@@ -119,17 +119,17 @@ class Bar:
     async def crash_before_the_hold(self, request_id: str) -> UUID:
         """Leave what a process leaves that dies between lock and hold."""
         grant_id = new_id()
+        question = locks.Question(
+            tap_id="1",
+            location="main",
+            request_id=request_id,
+            card_uid=CARD,
+            at=self.clock.now(),
+        )
         async with self.database.transaction() as unit:
-            visit_id = UUID(self.visit.id)
-            await locks.begin_grant(
-                unit,
-                tap_id="1",
-                request_id=request_id,
-                grant_id=grant_id,
-                visit_id=visit_id,
-                renews=None,
+            assert await locks.begin_grant(
+                unit, question, grant_id=grant_id, visit_id=UUID(self.visit.id), renews=None
             )
-            assert await locks.take_lock(unit, visit_id=visit_id, tap_id="1", grant_id=grant_id)
         return grant_id
 
     async def settle(self, grant_id: str | None, *, kind: type[PourSettled] = PourAccepted) -> None:

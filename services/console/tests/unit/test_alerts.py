@@ -4,6 +4,7 @@ import orjson
 import pytest
 from pourline.console.pages.views import alert_views, strip_view
 from pourline.console.store import Board
+from pourline.console.store.alerts import STANDING_MAX
 from pourline.testkit.clock import FakeClock
 
 
@@ -68,13 +69,10 @@ def test_an_alert_resolved_while_the_broker_was_away_goes_after_the_reconnect(
     assert shown(board) == ["stays"]
 
 
-def test_a_broker_gone_wild_does_not_fill_the_memory(
-    board: Board, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pourline.console.store.alerts.STANDING_MAX", 2)
-    for number in range(5):
+def test_a_broker_gone_wild_does_not_fill_the_memory(board: Board, clock: FakeClock) -> None:
+    for number in range(STANDING_MAX + 3):
         tell(board, clock, f"a{number}")
-    assert len(shown(board)) == 2
+    assert len(shown(board)) == STANDING_MAX
 
 
 def test_a_link_that_is_down_is_told_with_its_last_word(board: Board, clock: FakeClock) -> None:

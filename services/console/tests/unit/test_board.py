@@ -3,7 +3,6 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from pourline.console.store import Board
 from pourline.contracts.base import Envelope
 from pourline.contracts.cellar import KegConnected, KegDisconnected, KegLevelChanged, KegStatus
@@ -231,9 +230,7 @@ async def test_a_new_tap_makes_the_board_ask_again_at_once(
     board: Board,
     owners: "FakeOwners",
     envelop: Envelop,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pourline.console.store.board.SNAPSHOT_POLL_S", 0.001)
     board.hear(envelop(TapRegistered(tap_id="3", name="Third", location="main")))
     await board._until_due()  # noqa: SLF001 the loop around it never ends
     await board.load(owners)

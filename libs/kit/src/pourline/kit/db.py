@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import orjson
 from psycopg import AsyncConnection, AsyncPipeline
 from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool
@@ -91,8 +92,8 @@ class UnitOfWork:
         # the aggregate, which may hold a device's text.
         envelope = (
             f'{{"specversion":"1.0","id":"{event_id}","type":"{kind}.v1",'
-            f'"source":"{self.service}","subject":{telemetry.json_text(aggregate)},'
-            f'"time":"{self.clock.now().isoformat()}","aggregate":{telemetry.json_text(aggregate)},'
+            f'"source":"{self.service}","subject":{as_json(aggregate)},'
+            f'"time":"{self.clock.now().isoformat()}","aggregate":{as_json(aggregate)},'
             f'"version":{version},"data":{event.model_dump_json(exclude_none=True)}}}'
         )
         self.announcements.append(
@@ -110,28 +111,35 @@ class UnitOfWork:
         """Write the events into the outbox and wake its relay at commit."""
         if not self.announcements:
             return
-        events = self.announcements
+        rows = [
+            {
+                "msg_id": str(event.id),
+                "subject": event.subject,
+                "aggregate": event.aggregate,
+                "version": event.version,
+                "payload": event.payload,
+            }
+            for event in self.announcements
+        ]
         await self.connection.execute(
             """
             WITH saved AS (
                 INSERT INTO outbox (msg_id, subject, aggregate, version, payload, traceparent)
                 SELECT msg_id, subject, aggregate, version, payload, %s
-                FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::text[])
-                    WITH ORDINALITY
-                    AS event (msg_id, subject, aggregate, version, payload, position)
-                ORDER BY position
+                FROM ROWS FROM (json_to_recordset(%s) AS (
+                    msg_id uuid, subject text, aggregate text, version bigint, payload text
+                )) WITH ORDINALITY AS event
+                ORDER BY ordinality
             )
             SELECT pg_notify('outbox', '')
             """,
-            (
-                telemetry.traceparent(),
-                [event.id for event in events],
-                [event.subject for event in events],
-                [event.aggregate for event in events],
-                [event.version for event in events],
-                [event.payload for event in events],
-            ),
+            (telemetry.traceparent(), as_json(rows)),
         )
+
+
+def as_json(rows: object) -> str:
+    """Return `rows` as one JSON parameter: many times cheaper to send than arrays."""
+    return orjson.dumps(rows, default=str).decode()
 
 
 class Database:

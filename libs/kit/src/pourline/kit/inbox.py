@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from pourline.kit.db import Database, UnitOfWork
+from pourline.kit.db import Database, UnitOfWork, as_json
 
 WAIT_STEP_S = 0.25
 
@@ -31,16 +31,11 @@ class Inbox:
             """
             INSERT INTO inbox (consumer, msg_id, producer, seq)
             SELECT %s, msg_id, producer, seq
-            FROM unnest(%s::uuid[], %s::text[], %s::bigint[]) AS arrival (msg_id, producer, seq)
+            FROM json_to_recordset(%s) AS arrival (msg_id uuid, producer text, seq bigint)
             ON CONFLICT DO NOTHING
             RETURNING msg_id
             """,
-            (
-                self._consumer,
-                [arrival.msg_id for arrival in arrivals],
-                [arrival.producer for arrival in arrivals],
-                [arrival.seq for arrival in arrivals],
-            ),
+            (self._consumer, as_json([arrival._asdict() for arrival in arrivals])),
         )
         return {str(row["msg_id"]) for row in rows}
 

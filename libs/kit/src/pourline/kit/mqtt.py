@@ -25,14 +25,6 @@ KEEPALIVE_S = 10
 log = logging.getLogger(__name__)
 
 
-class RetainedPublisher(Protocol):
-    """Where retained messages go."""
-
-    async def publish(self, topic: str, payload: bytes) -> None:
-        """Store `payload` as the last word on `topic`; empty forgets it."""
-        ...
-
-
 class MqttLink:
     """A connection to the broker that comes back for ever."""
 
@@ -129,9 +121,7 @@ class RetainedStore(Protocol):
 class RetainedTeller:
     """Publishes the newest version of each row, retained, when woken and by the clock."""
 
-    def __init__(
-        self, *, database: Database, publisher: RetainedPublisher, store: RetainedStore
-    ) -> None:
+    def __init__(self, *, database: Database, publisher: MqttLink, store: RetainedStore) -> None:
         self._database = database
         self._publisher = publisher
         self._store = store

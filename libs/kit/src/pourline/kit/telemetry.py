@@ -83,8 +83,3 @@ def traceparent() -> str | None:
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier.get("traceparent")
-
-
-def json_text(value: str) -> str:
-    """Return `value` as a JSON string."""
-    return json.dumps(value)

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from pourline.alerts import domain, store
-from pourline.alerts.domain import Findings, KegLevel, Kind
+from pourline.alerts.domain import Breach, Findings, KegLevel, Kind
 from pourline.alerts.errors import AlertOver, AlertUnknown
 from pourline.contracts import evening
 from pourline.contracts.base import Envelope, Listing
@@ -30,15 +30,18 @@ async def apply(unit: UnitOfWork, findings: Iterable[Findings]) -> None:
     """Open what is there and has no alert, end what is gone; each announced once."""
     for found in findings:
         for cause in found.ends:
-            ended = await store.end_alert(unit, cause)
-            if ended:
+            if ended := await store.end_alert(unit, cause):
                 _announce(unit, ended, evening.AlertResolved, actor="system")
         for breach in found.opens:
-            alert_id = new_id()
-            if await store.open_alert(unit, alert_id=alert_id, breach=breach):
-                row = await store.find_alert(unit, alert_id)
-                if row:
-                    _announce(unit, row, evening.AlertOpened, actor=None)
+            await _open(unit, breach)
+
+
+async def _open(unit: UnitOfWork, breach: Breach) -> None:
+    alert_id = new_id()
+    if not await store.open_alert(unit, alert_id=alert_id, breach=breach):
+        return
+    if row := await store.find_alert(unit, alert_id):
+        _announce(unit, row, evening.AlertOpened, actor=None)
 
 
 async def on_keg_levels(events: Sequence[Envelope[KegLevelChanged]], unit: UnitOfWork) -> None:

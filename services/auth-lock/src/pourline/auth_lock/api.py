@@ -14,8 +14,12 @@ def answer(
     _answer_taps(responder)
     responder.on(tap_contract.RegisterSpout, devices.register_spout)
     responder.on(tap_contract.ListSpouts, devices.list_spouts)
-    responder.on(tap_contract.RotateSpoutSecret, devices.rotate_spout_secret)
-    responder.on(tap_contract.DeactivateSpout, devices.deactivate_spout)
+    responder.on(
+        tap_contract.RotateSpoutSecret, devices.rotate_spout_secret, exists=devices.spout_exists
+    )
+    responder.on(
+        tap_contract.DeactivateSpout, devices.deactivate_spout, exists=devices.spout_exists
+    )
     responder.on(tap_contract.GetSpoutKeys, devices.get_spout_keys)
     responder.on(tap_contract.Login, staff.login)
     responder.on(tap_contract.CreateStaff, staff.create)
@@ -30,7 +34,7 @@ def _answer_guests(responder: Responder, settle: visits.SettleFirst) -> None:
     responder.on(guest_contract.SearchGuests, visits.search_guests)
     responder.on(guest_contract.GetGuest, visits.get_guest)
     responder.on(guest_contract.VerifyAge, visits.verify_age, exists=visits.guest_exists)
-    responder.on(guest_contract.OpenVisit, visits.open_visit)
+    responder.on(guest_contract.OpenVisit, visits.open_visit, exists=visits.guest_exists)
     responder.on(guest_contract.ListActiveVisits, visits.list_active_visits)
     responder.on(guest_contract.BindCard, visits.bind_card, exists=visits.visit_exists)
     responder.on(guest_contract.ForceUnlock, visits.force_unlock, exists=visits.visit_exists)

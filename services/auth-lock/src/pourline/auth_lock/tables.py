@@ -121,6 +121,9 @@ tap = sa.Table(
     sa.Column("state_version", sa.BigInteger, nullable=False, server_default=sa.text("1")),
     sa.Column("told_version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Column("created_at", INSTANT, nullable=False, server_default=now()),
+    sa.Column("ordered_at", INSTANT),
+    sa.Column("order_id", pg.UUID),
+    sa.Column("stop_overdue", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("tap_untold", "id", postgresql_where=sa.text("told_version < state_version")),
 )
 

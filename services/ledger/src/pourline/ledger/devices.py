@@ -7,10 +7,12 @@ import orjson
 from nats.aio.client import Client
 from pydantic import ValidationError
 
+from pourline.contracts.cards import UnreadableCardError, canonical_uid
 from pourline.contracts.device import PAYLOAD_BYTES_MAX, PourReport
 from pourline.contracts.subjects import device_of, pour_result
 from pourline.kit import telemetry
 from pourline.kit.errors import first_fault
+from pourline.kit.ids import parse_id
 from pourline.kit.nats import Message
 from pourline.ledger.domain import Report
 from pourline.ledger.handlers.pours import Answer, Broken
@@ -43,11 +45,13 @@ def decode(message: Message) -> Report | Broken:
     if len(message.data) > PAYLOAD_BYTES_MAX:
         return _broken(message, f"message is over {PAYLOAD_BYTES_MAX} bytes")
     try:
-        pour = PourReport.model_validate_json(message.data)
+        pour = PourReport.read(message.data)
     except ValidationError as error:
         return _broken(message, first_fault(error))
     fields = pour.model_dump(include=_REPORT_FIELDS)
     fields["offline"] = bool(pour.offline)
+    fields |= {name: _canonical_id(fields[name]) for name in ("grant_id", "visit_id")}
+    fields["card_uid"] = _canonical_card(pour.card_uid)
     return Report(
         **fields,
         tap_id=device.device_id,
@@ -55,6 +59,20 @@ def decode(message: Message) -> Report | Broken:
         received_at=message.received_at,
         digest=digest_of(pour, device.device_id),
     )
+
+
+def _canonical_id(text: str | None) -> str | None:
+    """Return an id as we write it; one that is none names nothing and stays as it is."""
+    found = parse_id(text) if text else None
+    return str(found) if found else text
+
+
+def _canonical_card(text: str | None) -> str | None:
+    """Return a card in the one notation it is known by; what is no UID is nobody's card."""
+    try:
+        return canonical_uid(text) if text else None
+    except UnreadableCardError:
+        return text
 
 
 _REPORT_FIELDS = {

@@ -19,6 +19,8 @@ VOLUME_ML_MAX = Decimal(100_000)
 """More than 100 l in one pour is no pour."""
 RATE_ML_S_MAX = Decimal(250)
 """No tap runs faster; a higher mean rate is a broken meter."""
+AMOUNT_MAX = 10**12
+"""A pour that costs more cannot be said to anybody (contract 1); a person must decide."""
 FUTURE_MAX = timedelta(seconds=120)
 """A device's clock may be this far ahead of the broker's."""
 AGE_MAX = timedelta(days=36_500)
@@ -180,14 +182,22 @@ def span_of(report: Report) -> Span:
     elif report.ended_at is not None:
         ended_at = report.ended_at
     elif report.started_at is not None:
-        ended_at = report.started_at + (length or timedelta())
+        ended_at = _moved(report.started_at, length or timedelta())
     else:
         ended_at = report.received_at
     if report.age_ms is None and report.started_at is not None:
         started_at = report.started_at
     else:
-        started_at = ended_at - (length or timedelta())
+        started_at = _moved(ended_at, -(length or timedelta()))
     return Span(started_at=started_at, ended_at=ended_at, timed=length is not None)
+
+
+def _moved(at: datetime, by: timedelta) -> datetime:
+    """Return `at` moved, no further than a calendar goes."""
+    try:
+        return at + by
+    except OverflowError:
+        return (datetime.max if by > timedelta() else datetime.min).replace(tzinfo=at.tzinfo)
 
 
 def _length_of(report: Report) -> timedelta | None:
@@ -279,6 +289,7 @@ def _reason_to_hold(
         (visit is None and not report.names_nobody, "unknown_visit_or_card"),
         (visit is not None and _began_after_close(visit, span), "began_after_close"),
         (visit is not None and price is None, "no_price"),
+        (amount_of(report.volume_ml, price or 0) > AMOUNT_MAX, "amount_impossible"),
     )
     return next((reason for applies, reason in checks if applies), None)
 

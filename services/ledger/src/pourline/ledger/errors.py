@@ -9,6 +9,12 @@ class InsufficientBalance(Rejected):
     code = "insufficient_balance"
 
 
+class BalanceLimit(Rejected):
+    """The balance would pass what an account may hold."""
+
+    code = "balance_limit"
+
+
 class GrantVoided(Rejected):
     """The grant was voided before its hold came."""
 

@@ -5,15 +5,18 @@ A process of its own, because what migrates a database is large and the supervis
 
 import argparse
 import asyncio
+import os
 from collections.abc import Sequence
 
 from pourline.kit.migrations import upgrade
+from pourline.kit.nats import connect
 from pourline.local import databases
 from pourline.local.bar import own_postgres
 from pourline.local.environment import WITH_DATABASE, Surroundings, database_setting
 from pourline.local.errors import MisuseError
 from pourline.local.paths import DataDir
 from pourline.local.storage import reachable
+from pourline.local.topology import apply_topology
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -22,7 +25,16 @@ def run(arguments: argparse.Namespace) -> int:
     if service and service not in WITH_DATABASE:
         raise MisuseError(f"{service} has no database; these do: {', '.join(WITH_DATABASE)}")
     asyncio.run(_migrate(DataDir(arguments.data_dir), [service] if service else WITH_DATABASE))
+    if not service and os.environ.get("NATS_URL"):
+        asyncio.run(_declare(os.environ["NATS_URL"]))
     return 0
+
+
+async def _declare(url: str) -> None:
+    """Declare streams and consumers on a bus that the environment names."""
+    bus = await connect(url=url, name="system-operator", wait_for_server=False)
+    await apply_topology(bus)
+    await bus.close()
 
 
 async def _migrate(data_dir: DataDir, services: Sequence[str]) -> None:

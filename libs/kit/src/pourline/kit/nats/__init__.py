@@ -3,7 +3,6 @@
 from pourline.kit.nats.connection import connect
 from pourline.kit.nats.consumer import BatchConsumer, Message
 from pourline.kit.nats.events import EventConsumer, Handler
-from pourline.kit.nats.publisher import Publication, StoredPublisher
 from pourline.kit.nats.requests import Caller, Context, Responder
 
 __all__ = [
@@ -13,8 +12,6 @@ __all__ = [
     "EventConsumer",
     "Handler",
     "Message",
-    "Publication",
     "Responder",
-    "StoredPublisher",
     "connect",
 ]

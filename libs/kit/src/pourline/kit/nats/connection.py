@@ -1,6 +1,7 @@
 """Connecting to the bus, for ever."""
 
 import logging
+from functools import partial
 
 import nats
 from nats.aio.client import Client
@@ -20,11 +21,8 @@ async def connect(*, url: str, name: str, wait_for_server: bool = True) -> Clien
     raises what nats-py raises.
     """
 
-    async def disconnected() -> None:
-        log.warning("bus_disconnected")
-
-    async def reconnected() -> None:
-        log.info("bus_reconnected")
+    async def told(what: str) -> None:
+        log.warning(what)
 
     return await nats.connect(
         servers=[url],
@@ -37,6 +35,6 @@ async def connect(*, url: str, name: str, wait_for_server: bool = True) -> Clien
         ping_interval=PING_S,
         max_outstanding_pings=2,
         drain_timeout=2,
-        disconnected_cb=disconnected,
-        reconnected_cb=reconnected,
+        disconnected_cb=partial(told, "bus_disconnected"),
+        reconnected_cb=partial(told, "bus_reconnected"),
     )

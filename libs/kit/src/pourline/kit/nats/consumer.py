@@ -39,11 +39,6 @@ class Message:
     sequence: int
     deliveries: int
 
-    @property
-    def age_key(self) -> tuple[str, int]:
-        """Return what tells this message from every other of its consumer."""
-        return self.subject, self.sequence
-
 
 Handle = Callable[[Sequence[Message]], Awaitable[None]]
 SetAside = Callable[[Message, str, int], Awaitable[None]]
@@ -81,7 +76,6 @@ class BatchConsumer:
         self._handle = handle
         self._set_aside = set_aside
         self._batch = batch
-        self.turned_at = 0.0
 
     async def run(self) -> NoReturn:
         """Consume for ever; a bus that is away or wiped is waited for."""
@@ -99,7 +93,6 @@ class BatchConsumer:
         await pull.open()
         try:
             while True:
-                self.turned_at = asyncio.get_running_loop().time()
                 raw = await pull.next_batch()
                 if raw:
                     await self._take(raw)
@@ -181,6 +174,5 @@ class BatchConsumer:
                 )
                 await asyncio.sleep(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
                 tries += 1
-                self.turned_at = asyncio.get_running_loop().time()
             else:
                 return

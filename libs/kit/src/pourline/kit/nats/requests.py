@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -59,7 +59,6 @@ class Context:
     level: int = 0
     idempotency_key: str | None = None
     malformed: str | None = None
-    extra: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,7 +268,7 @@ def _parse(model: type[Command], raw: bytes, context: Context) -> tuple[Command 
     if context.malformed:
         return None, context.malformed
     try:
-        return model.model_validate_json(raw or b"{}"), ""
+        return model.read(raw or b"{}"), ""
     except ValidationError as error:
         return None, first_fault(error)
 

@@ -109,6 +109,9 @@ class StatusEdge:
         for message in messages:
             if not message.data:
                 continue
+            if len(message.data) > PAYLOAD_BYTES_MAX:
+                await self._set_aside(message, f"message is over {PAYLOAD_BYTES_MAX} bytes", 1)
+                continue
             try:
                 status = TapStatus.model_validate_json(message.data)
             except ValidationError as error:

@@ -119,6 +119,8 @@ class Authorize:
                 tap=asked_tap(row), visit=asking_visit(row), card_was_seen=row["card_was_seen"]
             )
             if isinstance(verdict, Denied):
+                if row["known_grant"]:  # left by a crash, with its lock
+                    await release(unit, [row["known_grant"]], why="hold_unanswered")
                 return None, verdict
             return None, await _lock(unit, question, verdict, row)
 

@@ -94,6 +94,12 @@ async def deactivate_spout(
     return _spout(row)
 
 
+async def spout_exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
+    """Return whether the spout that a malformed message is about is there."""
+    device_id = parse_id(str(raw.get("device_id", "")))
+    return device_id is not None and await devices.find_spout(unit, device_id) is not None
+
+
 async def get_spout_keys(
     query: contract.GetSpoutKeys, unit: UnitOfWork, context: Context
 ) -> SpoutKeys:
@@ -220,11 +226,17 @@ async def list_config(
     query: contract.ListConfig, unit: UnitOfWork, context: Context
 ) -> Listing[ConfigEntry]:
     """Return every key with its value, set or default."""
-    del query, context
+    del context
     values = {key: rule.default for key, rule in CONFIG.items()}
     values |= await devices.list_config(unit)
-    items = [ConfigEntry(key=key, value=value) for key, value in sorted(values.items())]
-    return Listing[ConfigEntry](items=items)
+    rest = [
+        ConfigEntry(key=key, value=value)
+        for key, value in sorted(values.items())
+        if key > (query.cursor or "")
+    ]
+    page = rest[: query.limit]
+    more = len(rest) > query.limit
+    return Listing[ConfigEntry](items=page, next=page[-1].key if more else None)
 
 
 async def get_config(query: contract.GetConfig, unit: UnitOfWork, context: Context) -> ConfigEntry:

@@ -242,8 +242,11 @@ async def force_unlock(order: contract.ForceUnlock, unit: UnitOfWork, context: C
 
 
 async def guest_exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
-    """Return whether the guest that a malformed message is about is there."""
-    guest_id = parse_id(str(raw.get("guest_id", "")))
+    """Return whether the guest that a malformed message names, if it names one, is there."""
+    named = raw.get("guest_id")
+    if not isinstance(named, str):
+        return True
+    guest_id = parse_id(named)
     return guest_id is not None and await guests.find_guest(unit, guest_id) is not None
 
 

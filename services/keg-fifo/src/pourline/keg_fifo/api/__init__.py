@@ -13,7 +13,7 @@ def answer(responder: Responder, *, webhook: Webhook) -> None:
     responder.on(cellar.CreateBeverage, kegs.create_beverage)
     responder.on(cellar.ListBeverages, kegs.list_beverages)
     responder.on(cellar.GetBeverage, kegs.get_beverage)
-    responder.on(cellar.ReceiveKeg, kegs.receive_keg)
+    responder.on(cellar.ReceiveKeg, kegs.receive_keg, exists=kegs.beverage_exists)
     responder.on(cellar.ListKegs, kegs.list_kegs)
     responder.on(cellar.SuggestKeg, kegs.suggest_keg)
     responder.on(cellar.ConnectKeg, kegs.connect_keg, exists=kegs.tap_exists)

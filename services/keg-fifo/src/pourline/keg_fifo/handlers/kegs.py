@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from pourline.contracts import cellar
-from pourline.contracts.base import Envelope, Listing
+from pourline.contracts.base import Envelope, Listing, place, place_of
 from pourline.contracts.cellar import Beverage, Keg, KegSuggestion
 from pourline.contracts.money import PourSettled, PriceChanged
 from pourline.contracts.taps import TapRegistered
@@ -107,7 +107,7 @@ async def list_kegs(query: cellar.ListKegs, unit: UnitOfWork, context: Context) 
     )
     page = [keg_of(row) for row in rows[: query.limit]]
     more = len(rows) > query.limit
-    last = f"{page[-1].received_at.isoformat()}|{page[-1].id}" if more else None
+    last = place(page[-1].received_at, page[-1].id) if more else None
     return Listing[Keg](items=page, next=last)
 
 
@@ -289,6 +289,15 @@ async def tap_exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
     return await kegs.lock_tap(unit, str(raw.get("tap_id", ""))) is not None
 
 
+async def beverage_exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
+    """Return whether the beverage that a malformed message names, if it names one, is there."""
+    named = raw.get("beverage_id")
+    if not isinstance(named, str):
+        return True
+    beverage_id = parse_id(named)
+    return beverage_id is not None and await kegs.find_beverage(unit, beverage_id) is not None
+
+
 async def _beverage(unit: UnitOfWork, text: str) -> Row:
     row = await kegs.find_beverage(unit, known_id(text, BeverageUnknown))
     if row is None:
@@ -304,11 +313,11 @@ async def _keg(unit: UnitOfWork, keg_id: UUID, *, for_update: bool = False) -> R
 
 
 def _cursor(text: str | None) -> tuple[datetime, UUID] | None:
-    if not text or "|" not in text:
+    if text is None:
         return None
-    at, _, keg_id = text.partition("|")
+    at, keg_id = place_of(text)
     found = parse_id(keg_id)
-    return (datetime.fromisoformat(at), found) if found else None
+    return (at, found) if found else None
 
 
 def beverage_of(row: Row) -> Beverage:

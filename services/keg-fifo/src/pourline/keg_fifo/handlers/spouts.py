@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from pourline.contracts import cellar
-from pourline.contracts.base import Envelope, Listing
+from pourline.contracts.base import Envelope, Listing, place, place_of
 from pourline.contracts.cellar import Calibration, SpoutEvent
 from pourline.contracts.device import SpoutHealth
 from pourline.contracts.taps import SpoutChanged
@@ -121,15 +121,14 @@ async def _book_waiting(
 
 
 async def spout_and_item_exist(raw: dict[str, Any], unit: UnitOfWork) -> bool:
-    """Return whether what a malformed calibration is about is there."""
-    device_id = parse_id(str(raw.get("device_id", raw.get("deviceId", ""))))
-    item_id = parse_id(str(raw.get("item_id", raw.get("inventoryItemId", ""))))
-    return (
-        device_id is not None
-        and item_id is not None
-        and await spouts.find_spout(unit, device_id) is not None
-        and await stock.find_item(unit, item_id) is not None
-    )
+    """Return whether what a malformed calibration names, as far as it does, is there."""
+    device = raw.get("device_id", raw.get("deviceId"))
+    if isinstance(device, str):
+        device_id = parse_id(device)
+        if device_id is None or await spouts.find_spout(unit, device_id) is None:
+            return False
+    item = raw.get("inventoryItemId", raw.get("inventory_item_id", raw.get("item_id")))
+    return await handle_stock.item_exists({"item_id": item}, unit)
 
 
 async def list_events(
@@ -149,13 +148,15 @@ async def list_events(
     )
     page = rows[: query.limit]
     more = len(rows) > query.limit
-    last = f"{page[-1]['occurred_at'].isoformat()}|{page[-1]['number']}" if more else None
+    last = place(page[-1]["occurred_at"], page[-1]["number"]) if more else None
     return Listing[SpoutEvent](items=[_event(row) for row in page], next=last)
 
 
 def _cursor(text: str | None) -> tuple[datetime, int] | None:
-    at, _, number = (text or "").partition("|")
-    return (datetime.fromisoformat(at), int(number)) if number.isdecimal() else None
+    if text is None:
+        return None
+    at, number = place_of(text)
+    return (at, int(number)) if number.isdecimal() else None
 
 
 def _event(row: Row) -> SpoutEvent:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from pourline.contracts import cellar
-from pourline.contracts.base import Listing
+from pourline.contracts.base import Listing, place, place_of
 from pourline.contracts.cellar import Batch, Item, StockConsumed
 from pourline.keg_fifo import domain
 from pourline.keg_fifo.domain import Drink, Need
@@ -93,7 +93,7 @@ async def list_batches(
     )
     page = [batch_of(row) for row in rows[: query.limit]]
     more = len(rows) > query.limit
-    last = f"{page[-1].received_at.isoformat()}|{page[-1].id}" if more else None
+    last = place(page[-1].received_at, page[-1].id) if more else None
     return Listing[Batch](items=page, next=last)
 
 
@@ -139,8 +139,11 @@ def _announce(unit: UnitOfWork, drink: Drink, item: domain.Item, shortfall: Deci
 
 
 async def item_exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
-    """Return whether the item that a malformed message is about is there."""
-    item_id = parse_id(str(raw.get("item_id", "")))
+    """Return whether the item that a malformed message names, if it names one, is there."""
+    named = raw.get("item_id")
+    if not isinstance(named, str):
+        return True
+    item_id = parse_id(named)
     return item_id is not None and await stock.find_item(unit, item_id) is not None
 
 
@@ -153,11 +156,11 @@ async def _item(unit: UnitOfWork, text: str, *, for_update: bool = False) -> Row
 
 
 def _cursor(text: str | None) -> tuple[datetime, UUID] | None:
-    if not text or "|" not in text:
+    if text is None:
         return None
-    at, _, batch_id = text.partition("|")
+    at, batch_id = place_of(text)
     found = parse_id(batch_id)
-    return (datetime.fromisoformat(at), found) if found else None
+    return (at, found) if found else None
 
 
 def item_of(row: Row) -> Item:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from pourline.keg_fifo.domain import Connection, KegStatus
-from pourline.kit.db import Row, UnitOfWork
+from pourline.kit.db import Row, UnitOfWork, as_json
 
 KEG_COLUMNS = """
     keg.id, keg.beverage_id, keg.volume_ml, keg.remaining_ml, keg.status, keg.received_at,
@@ -213,13 +213,14 @@ async def list_taken(unit: UnitOfWork, client_tx_ids: Sequence[str]) -> set[str]
 
 async def save_takings(unit: UnitOfWork, rows: Sequence[tuple[object, ...]]) -> None:
     """Record what each pour took: id, tap, keg, taken, shortfall, start."""
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    names = ("client_tx_id", "tap_id", "keg_id", "taken_ml", "shortfall_ml", "started_at")
     await unit.execute(
         """
         INSERT INTO keg_taking (client_tx_id, tap_id, keg_id, taken_ml, shortfall_ml, started_at)
-        SELECT * FROM unnest(%s::text[], %s::text[], %s::uuid[], %s::numeric[], %s::numeric[],
-                             %s::timestamptz[])
+        SELECT * FROM json_to_recordset(%s) AS taking (
+            client_tx_id text, tap_id text, keg_id uuid, taken_ml numeric, shortfall_ml numeric,
+            started_at timestamptz)
         ON CONFLICT DO NOTHING
         """,
-        columns,
+        (as_json([dict(zip(names, row, strict=True)) for row in rows]),),
     )

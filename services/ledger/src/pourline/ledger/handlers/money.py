@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from pourline.contracts.base import Listing
+from pourline.contracts.base import AMOUNT_MAX, Listing
 from pourline.contracts.money import (
     Balances,
     Booked,
@@ -31,7 +31,7 @@ from pourline.kit.ids import new_id, parse_id
 from pourline.kit.nats import Context
 from pourline.ledger import domain
 from pourline.ledger.domain import GrantState
-from pourline.ledger.errors import GrantVoided, InsufficientBalance
+from pourline.ledger.errors import BalanceLimit, GrantVoided, InsufficientBalance
 from pourline.ledger.store import accounts, copies, holds, pours
 
 POURS_OF_VISIT_MAX = 100
@@ -46,10 +46,12 @@ def known_id(text: str) -> UUID:
 
 
 async def top_up(order: TopUp, unit: UnitOfWork, context: Context) -> Booked:
-    """Put money on a guest's account against takings of the given method."""
+    """Put money on a guest's account against takings of its method; raises `BalanceLimit`."""
     guest_id = known_id(order.guest_id)
     guest, takings = accounts.guest_account(guest_id), f"takings:{order.method}"
     balances = await accounts.lock_balances(unit, [guest, takings])
+    if balances[guest] + order.amount > AMOUNT_MAX:
+        raise BalanceLimit
     booked = await _book(unit, order, context, balances, kind="topup", amount=order.amount)
     unit.announce(
         GuestToppedUp(**_told(unit, order, context, booked)), aggregate=f"guest:{guest_id}"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from pourline.kit.db import Row, UnitOfWork
+from pourline.kit.db import Row, UnitOfWork, as_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,31 +75,28 @@ async def book(
         """
         WITH booked AS (
             INSERT INTO booking (id, kind, reference, actor, note)
-            SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[])
+            SELECT id, kind, reference, actor, note FROM json_to_recordset(%s)
+                AS booking (id uuid, kind text, reference text, actor text, note text)
         ), entered AS (
             INSERT INTO entry (booking_id, account_id, amount, balance_after)
             SELECT booking_id, account_id, amount, balance_after
-            FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::bigint[]) WITH ORDINALITY
-                AS posting (booking_id, account_id, amount, balance_after, place)
-            WHERE amount <> 0
-            ORDER BY place
+            FROM ROWS FROM (json_to_recordset(%s) AS (
+                booking_id uuid, account_id text, amount bigint, balance_after bigint
+            )) WITH ORDINALITY AS posting
+            WHERE amount <> 0 ORDER BY ordinality
         )
-        UPDATE account SET balance = fresh.balance
-        FROM unnest(%s::text[], %s::bigint[]) AS fresh (id, balance)
-        WHERE account.id = fresh.id
+        UPDATE account SET balance = fresh.value::bigint
+        FROM json_each_text(%s) AS fresh WHERE account.id = fresh.key
         """,
         (
-            [booking.id for booking in bookings],
-            [booking.kind for booking in bookings],
-            [booking.reference for booking in bookings],
-            [booking.actor for booking in bookings],
-            [booking.note for booking in bookings],
-            [posting.booking_id for posting in postings],
-            [posting.account_id for posting in postings],
-            [posting.amount for posting in postings],
-            after,
-            list(balances),
-            list(balances.values()),
+            as_json([vars(booking) for booking in bookings]),
+            as_json(
+                [
+                    vars(posting) | {"balance_after": balance}
+                    for posting, balance in zip(postings, after, strict=True)
+                ]
+            ),
+            as_json(balances),
         ),
     )
     return after

@@ -5,7 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from pourline.contracts.money import PlaceHold
-from pourline.kit.db import Row, UnitOfWork
+from pourline.kit.db import Row, UnitOfWork, as_json
 from pourline.ledger.domain import GrantState
 
 
@@ -115,12 +115,9 @@ async def settle_grants(unit: UnitOfWork, outcomes: Sequence[tuple[UUID, GrantSt
     await unit.execute(
         """
         UPDATE grant_hold SET state = outcome.state, settled_at = clock_timestamp()
-        FROM unnest(%s::uuid[], %s::text[]) AS outcome (grant_id, state)
+        FROM json_to_recordset(%s) AS outcome (grant_id uuid, state text)
         WHERE grant_hold.grant_id = outcome.grant_id
           AND grant_hold.state NOT IN ('captured', 'held')
         """,
-        (
-            [grant_id for grant_id, _ in outcomes],
-            [state.value for _, state in outcomes],
-        ),
+        (as_json([{"grant_id": one, "state": state.value} for one, state in outcomes]),),
     )

@@ -5,9 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
-from pourline.kit.db import Row, UnitOfWork
+from pourline.kit.db import Row, UnitOfWork, as_json
 from pourline.kit.ids import parse_id
 from pourline.ledger.domain import (
     Connection,
@@ -152,7 +150,7 @@ async def save_pours(unit: UnitOfWork, rows: Sequence[dict[str, Any]]) -> int:
                guest_id, grant_id, card_uid, keg_id, beverage_id, volume_ml, amount,
                balance_after, price_per_litre, status, reason, sync_status, offline, ghost,
                takes_keg, started_at, ended_at, received_at
-        FROM jsonb_to_recordset(%s) AS pour (
+        FROM json_to_recordset(%s) AS pour (
             client_tx_id text, digest text, short_id text, tap_id text, location text,
             visit_id uuid, guest_id uuid, grant_id uuid, card_uid text, keg_id uuid,
             beverage_id uuid, volume_ml numeric, amount bigint, balance_after bigint,
@@ -161,7 +159,7 @@ async def save_pours(unit: UnitOfWork, rows: Sequence[dict[str, Any]]) -> int:
             received_at timestamptz)
         ON CONFLICT (client_tx_id) DO NOTHING
         """,
-        (Jsonb(list(rows)),),
+        (as_json(list(rows)),),
     )
 
 
