@@ -40,7 +40,69 @@ class Broken:
     rows: Sequence[Row]
 
 
-ACROSS: tuple[Across, ...] = ()
+LISTED_MAX = 100
+
+
+def _pours_that_no_keg_lost(connections: Connections) -> Sequence[Row]:
+    """Return accepted volume that is neither taken from a keg nor recorded as short."""
+    poured = rows_of(
+        connections["ledger"],
+        "SELECT client_tx_id, volume_ml FROM pour WHERE takes_keg AND volume_ml > 0",
+    )
+    taken = rows_of(
+        connections["keg-fifo"],
+        "SELECT client_tx_id, taken_ml + shortfall_ml AS volume_ml FROM keg_taking",
+    )
+    known = {row["client_tx_id"]: row["volume_ml"] for row in taken}
+    return [row for row in poured if known.get(row["client_tx_id"]) != row["volume_ml"]][
+        :LISTED_MAX
+    ]
+
+
+def _locks_that_outlive_their_pour(connections: Connections) -> Sequence[Row]:
+    """Return standing locks whose grant's pour is in the books."""
+    standing = rows_of(
+        connections["auth-lock"],
+        "SELECT grant_id, visit_id, tap_id FROM tap_lock WHERE released_at IS NULL",
+    )
+    settled = rows_of(
+        connections["ledger"],
+        "SELECT grant_id FROM grant_hold WHERE state IN ('captured', 'held')",
+    )
+    done = {row["grant_id"] for row in settled}
+    return [row for row in standing if row["grant_id"] in done]
+
+
+def _holds_without_a_lock(connections: Connections) -> Sequence[Row]:
+    """Return money held for a grant that locks no tap."""
+    held = rows_of(
+        connections["ledger"],
+        "SELECT grant_id, visit_id, amount FROM grant_hold WHERE state = 'pending'",
+    )
+    standing = rows_of(
+        connections["auth-lock"], "SELECT grant_id FROM tap_lock WHERE released_at IS NULL"
+    )
+    locked = {row["grant_id"] for row in standing}
+    return [row for row in held if row["grant_id"] not in locked]
+
+
+ACROSS: tuple[Across, ...] = (
+    Across(
+        name="accepted_volume_is_taken_volume",
+        why="Volume accepted = volume taken from kegs + recorded shortfall.",
+        offenders=_pours_that_no_keg_lost,
+    ),
+    Across(
+        name="no_lock_outlives_its_pour",
+        why="A guest whose pour is booked may pour again.",
+        offenders=_locks_that_outlive_their_pour,
+    ),
+    Across(
+        name="no_hold_without_a_lock",
+        why="Money is held only while a pour may come.",
+        offenders=_holds_without_a_lock,
+    ),
+)
 """Statements across services, checked after each service's own."""
 
 

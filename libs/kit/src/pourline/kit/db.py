@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from psycopg import AsyncConnection, AsyncPipeline
+from psycopg import AsyncConnection
 from psycopg.rows import dict_row, tuple_row
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
@@ -45,19 +45,17 @@ class UnitOfWork:
     """One transaction: statements, and the events that become true with its commit."""
 
     connection: AsyncConnection[tuple[Any, ...]]
-    pipeline: AsyncPipeline
     clock: Clock
     service: str
     announcements: list[Announcement] = field(default_factory=list)
 
     async def execute(self, sql: str, parameters: Parameters | None = None) -> None:
-        """Send a statement without waiting for it; its failure is raised by what waits next."""
+        """Run a statement whose result is not looked at."""
         await self.connection.execute(sql, parameters)
 
     async def count(self, sql: str, parameters: Parameters | None = None) -> int:
         """Run a statement and return how many rows it touched."""
         cursor = await self.connection.execute(sql, parameters)
-        await self.pipeline.sync()
         return cursor.rowcount
 
     async def all(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
@@ -176,15 +174,9 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[UnitOfWork]:
-        """Open a unit of work; commit at its end, roll back on any exception.
-
-        Statements travel in a pipeline: only those whose result is asked for are waited for, and
-        the commit, so that a use case waits for the database a few times, not a dozen.
-        """
-        async with self._pool.connection() as connection, connection.pipeline() as pipeline:
-            unit = UnitOfWork(
-                connection=connection, pipeline=pipeline, clock=self._clock, service=self.service
-            )
+        """Open a unit of work; commit at its end, roll back on any exception."""
+        async with self._pool.connection() as connection:
+            unit = UnitOfWork(connection=connection, clock=self._clock, service=self.service)
             async with connection.transaction():
                 yield unit
                 await unit.save_announcements()

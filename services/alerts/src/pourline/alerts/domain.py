@@ -29,6 +29,7 @@ class Kind(StrEnum):
     POUR_HELD = "pour_held"
     GHOST_POUR = "ghost_pour"
     OVERDRAWN = "overdrawn"
+    STOP_UNCONFIRMED = "stop_unconfirmed"
     DEVICE_OFFLINE = "device_offline"
     NEGATIVE_STOCK = "negative_stock"
 
@@ -41,6 +42,7 @@ SEVERITIES: dict[Kind, Severity] = {
     Kind.POUR_HELD: Severity.WARNING,
     Kind.GHOST_POUR: Severity.WARNING,
     Kind.OVERDRAWN: Severity.WARNING,
+    Kind.STOP_UNCONFIRMED: Severity.CRITICAL,
     Kind.DEVICE_OFFLINE: Severity.WARNING,
     Kind.NEGATIVE_STOCK: Severity.WARNING,
 }
@@ -186,6 +188,20 @@ def tap_findings(*, tap_id: str, location: str, online: bool, pending_sync: int)
             )
         )
     return Findings(opens=tuple(opens), ends=tuple(ends))
+
+
+def stop_findings(*, tap_id: str, location: str, unconfirmed: bool) -> Findings:
+    """Return what a stopped tap says: whether its valve may still be open."""
+    cause = Cause(kind=Kind.STOP_UNCONFIRMED, subject_type="tap", subject_id=tap_id)
+    if not unconfirmed:
+        return Findings(ends=(cause,))
+    breach = Breach(
+        cause=cause,
+        location=location,
+        title=f"Tap {tap_id} does not confirm the stop",
+        message="Its valve may be open. Close the tap by hand.",
+    )
+    return Findings(opens=(breach,))
 
 
 def stock_findings(*, item_id: str, location: str, shortfall: Decimal) -> Findings:

@@ -138,18 +138,22 @@ async def on_topups(events: Sequence[Envelope[GuestToppedUp]], unit: UnitOfWork)
 async def on_tap_states(events: Sequence[Envelope[TapStateChanged]], unit: UnitOfWork) -> None:
     """Look at the newest word on each tap's link."""
     newest = {event.data.tap_id: event.data for event in events}
-    await apply(
-        unit,
-        [
-            domain.tap_findings(
-                tap_id=tap.tap_id,
-                location=tap.location,
-                online=tap.online or not tap.was_ever_online,
-                pending_sync=tap.pending_sync,
-            )
-            for tap in newest.values()
-        ],
-    )
+    findings = [
+        domain.tap_findings(
+            tap_id=tap.tap_id,
+            location=tap.location,
+            online=tap.online or not tap.was_ever_online,
+            pending_sync=tap.pending_sync,
+        )
+        for tap in newest.values()
+    ]
+    findings += [
+        domain.stop_findings(
+            tap_id=tap.tap_id, location=tap.location, unconfirmed=tap.stop_unconfirmed
+        )
+        for tap in newest.values()
+    ]
+    await apply(unit, findings)
 
 
 async def on_stock_consumed(events: Sequence[Envelope[StockConsumed]], unit: UnitOfWork) -> None:

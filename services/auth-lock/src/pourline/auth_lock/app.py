@@ -10,6 +10,7 @@ from pourline.auth_lock.handlers.directory import Directory
 from pourline.auth_lock.handlers.repair import repair_unanswered
 from pourline.auth_lock.handlers.visits import SettleFirst
 from pourline.auth_lock.settings import Settings
+from pourline.contracts.taps import ResumeTap, StopTap
 from pourline.kit.clock import Clock
 from pourline.kit.dead_letters import DeadLetters
 from pourline.kit.mqtt import MqttLink, RetainedTeller
@@ -39,7 +40,9 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
         repair_unanswered, database=plumbing.database, caller=plumbing.caller, clock=clock
     )
     plumbing.service.loops["repair"] = partial(jobs.every, jobs.REPAIR_EVERY_S, repair)
-    plumbing.responder.after_write = partial(_after_write, directory, teller)
+    orders = jobs.StopOrders(bus=plumbing.bus, database=plumbing.database, clock=clock)
+    plumbing.service.loops["orders"] = partial(jobs.every, jobs.STOP_EVERY_S, orders)
+    plumbing.responder.after_write = partial(_after_write, directory, teller, orders)
     api.answer(
         plumbing.responder,
         staff=StaffAccounts(token_key=settings.token_key),
@@ -48,10 +51,14 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
     return await plumbing.finish()
 
 
-async def _after_write(directory: Directory, teller: RetainedTeller, subject: str) -> None:
-    """Bring what is kept in memory up to date before a command is answered."""
+async def _after_write(
+    directory: Directory, teller: RetainedTeller, orders: jobs.StopOrders, subject: str
+) -> None:
+    """Bring what is kept in memory, and the taps, up to date before a command is answered."""
     if ".tap.create" in subject or ".spout." in subject:
         await directory.load()
+    if subject.endswith((StopTap.NAME, ResumeTap.NAME)):
+        await orders()
     teller.wake()
 
 

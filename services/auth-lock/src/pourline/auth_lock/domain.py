@@ -4,12 +4,14 @@ Pure functions of values. Sources: the outer contract, sections "Authorize" and 
 requirements LK and SY.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 GuestId = NewType("GuestId", UUID)
 VisitId = NewType("VisitId", UUID)
@@ -203,6 +205,7 @@ class ConfigRule:
     kind: type
     least: int | float | None = None
     most: int | float | None = None
+    pattern: str = ""
 
 
 FLAGS = (
@@ -221,11 +224,14 @@ CONFIG: dict[str, ConfigRule] = {
     "keg_low_ratio": ConfigRule(default=0.15, kind=float, least=0, most=1),
     "min_pour_ml": ConfigRule(default=50, kind=float, least=1, most=10_000),
     "sync_timeout_s": ConfigRule(default=120, kind=int, least=60, most=300),
-    "pos_adapter": ConfigRule(default="log", kind=str),
-    "currency": ConfigRule(default="EUR", kind=str),
-    "timezone": ConfigRule(default="UTC", kind=str),
+    "pos_adapter": ConfigRule(default="log", kind=str, pattern=r"[a-z][a-z0-9_-]{0,31}"),
+    "currency": ConfigRule(default="EUR", kind=str, pattern=r"[A-Z]{3}"),
+    "timezone": ConfigRule(default="UTC", kind=ZoneInfo),
 }
 """Every configuration key of this version; requirement LK-7 and the contract's list."""
+ADDRESSES_MAX = 100
+ADDRESS = re.compile(r"[^\s@\0]{1,64}@[^\s@\0]{1,189}")
+"""What may be a mail address: the server has the last word on it."""
 
 
 def fits(rule: ConfigRule, value: object) -> bool:
@@ -233,12 +239,30 @@ def fits(rule: ConfigRule, value: object) -> bool:
     if rule.kind is bool:
         return isinstance(value, bool)
     if rule.kind in (int, float):
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        if rule.kind is int and not isinstance(value, int):
-            return False
-        above = rule.least is None or value >= rule.least
-        return above and (rule.most is None or value <= rule.most)
-    if rule.kind is str:
-        return isinstance(value, str) and 0 < len(value) <= 64
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+        return _number_fits(rule, value)
+    if rule.kind is list:
+        return isinstance(value, list) and len(value) <= ADDRESSES_MAX and all(map(_mail, value))
+    if not isinstance(value, str):
+        return False
+    return _is_zone(value) if rule.kind is ZoneInfo else bool(re.fullmatch(rule.pattern, value))
+
+
+def _number_fits(rule: ConfigRule, value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if rule.kind is int and not isinstance(value, int):
+        return False
+    above = rule.least is None or value >= rule.least
+    return above and (rule.most is None or value <= rule.most)
+
+
+def _mail(value: object) -> bool:
+    return isinstance(value, str) and bool(ADDRESS.fullmatch(value))
+
+
+def _is_zone(value: str) -> bool:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True

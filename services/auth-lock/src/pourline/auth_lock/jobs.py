@@ -1,18 +1,21 @@
-"""auth-lock's timers: telling tap states, repairing grants, keeping revoked devices out."""
+"""auth-lock's timers: telling tap states and orders, repairing, keeping revoked devices out."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 import orjson
 from nats.aio.client import Client
 
 from pourline.auth_lock.handlers.directory import Directory
+from pourline.auth_lock.handlers.locks import announce_states
 from pourline.auth_lock.store import taps
-from pourline.contracts.device import TapStateReport
-from pourline.contracts.subjects import tap_state_topic
-from pourline.kit.db import Row, UnitOfWork
+from pourline.contracts.device import TapCommand, TapStateReport
+from pourline.contracts.subjects import tap_command, tap_state_topic
+from pourline.kit.clock import Clock
+from pourline.kit.db import Database, Row, UnitOfWork
 from pourline.kit.errors import TROUBLE, Retryable
 from pourline.kit.mqtt import Retained
 
@@ -20,6 +23,11 @@ STATES_A_ROUND = 200
 REPAIR_EVERY_S = 2.0
 SWEEP_EVERY_S = 15.0
 """A revoked device is disconnected within 60 s; four sweeps fit."""
+STOP_EVERY_S = 1.0
+STOP_CONFIRMED_WITHIN = timedelta(seconds=5)
+"""A tap that has not closed its valve by then is a person's business (contract, "Pours")."""
+ORDER_IS_NEW = timedelta(seconds=1)
+"""An order is told at least this long, whatever the valve's last word."""
 CONNECTIONS_MAX = 4096
 SERVICE_WAIT_S = 2.0
 
@@ -70,6 +78,37 @@ async def every(seconds: float, work: Callable[[], Awaitable[object]]) -> NoRetu
         except (Retryable, *TROUBLE) as error:
             log.warning("timer_waits", extra={"error": repr(error)})
         await asyncio.sleep(seconds)
+
+
+class StopOrders:
+    """Tells taps staff's orders: a stop each second until the tap says that its valve is closed."""
+
+    def __init__(self, *, bus: Client, database: Database, clock: Clock) -> None:
+        self._bus = bus
+        self._database = database
+        self._clock = clock
+
+    async def __call__(self) -> None:
+        """Tell every order that is new or not confirmed; who waits too long is announced."""
+        now = self._clock.now()
+        async with self._database.transaction() as unit:
+            orders = await taps.commands_to_tell(
+                unit, since=now - ORDER_IS_NEW, limit=STATES_A_ROUND
+            )
+            overdue = [row["id"] for row in orders if _is_overdue(row, now)]
+            if overdue:
+                await taps.mark_overdue(unit, overdue)
+                await announce_states(unit, overdue, relinked=overdue)
+        for row in orders:
+            command = TapCommand(
+                command_id=str(row["order_id"]), command="resume" if row["resumed"] else "stop"
+            )
+            await self._bus.publish(tap_command(row["location"], row["id"]), command.wire())
+
+
+def _is_overdue(order: Row, now: datetime) -> bool:
+    waits = not order["resumed"] and not order["shut"] and not order["stop_overdue"]
+    return waits and now - order["ordered_at"] >= STOP_CONFIRMED_WITHIN
 
 
 class RevokedSweep:

@@ -197,7 +197,9 @@ def _moved(at: datetime, by: timedelta) -> datetime:
     try:
         return at + by
     except OverflowError:
-        return (datetime.max if by > timedelta() else datetime.min).replace(tzinfo=at.tzinfo)
+        if by > timedelta():
+            return datetime.max.replace(tzinfo=at.tzinfo)
+        return datetime.min.replace(tzinfo=at.tzinfo)
 
 
 def _length_of(report: Report) -> timedelta | None:

@@ -10,6 +10,7 @@ from pourline.contracts.cellar import KegConnected
 from pourline.contracts.device import TapStatus
 from pourline.contracts.taps import TapStateChanged
 from pourline.kit.db import Row, UnitOfWork
+from pourline.kit.ids import new_id
 
 TAP_COLUMNS = """
     tap.id, tap.name, tap.location, tap.beverage_id, beverage.name AS beverage, tap.keg_id,
@@ -60,10 +61,41 @@ async def set_order(unit: UnitOfWork, *, tap_id: str, order: TapState | None, re
     """Set what staff want the tap to be; return whether the tap is known."""
     return bool(
         await unit.count(
-            "UPDATE tap SET staff_order = %s, order_reason = %s WHERE id = %s",
-            (order.value if order else None, reason if order else None, tap_id),
+            """
+            UPDATE tap SET staff_order = %s, order_reason = %s, order_id = %s, ordered_at = %s,
+                           stop_overdue = stop_overdue AND %s
+            WHERE id = %s
+            """,
+            (
+                order.value if order else None,
+                reason if order else None,
+                new_id(),
+                unit.clock.now(),
+                order is TapState.STOPPED,
+                tap_id,
+            ),
         )
     )
+
+
+async def commands_to_tell(unit: UnitOfWork, *, since: datetime, limit: int) -> list[Row]:
+    """Return taps to be told an order: those ordered `since`, and unconfirmed stops for ever."""
+    return await unit.all(
+        """
+        SELECT id, location, order_id, ordered_at, stop_overdue, staff_order IS NULL AS resumed,
+               valve IS NOT DISTINCT FROM 'closed' AS shut
+        FROM tap
+        WHERE (staff_order = 'stopped' AND (valve IS DISTINCT FROM 'closed' OR ordered_at >= %s))
+           OR (staff_order IS NULL AND ordered_at >= %s)
+        ORDER BY id LIMIT %s
+        """,
+        (since, since, limit),
+    )
+
+
+async def mark_overdue(unit: UnitOfWork, tap_ids: Sequence[str]) -> None:
+    """Remember which taps did not confirm a stop in time."""
+    await unit.execute("UPDATE tap SET stop_overdue = true WHERE id = ANY(%s)", (list(tap_ids),))
 
 
 async def reset_sync(unit: UnitOfWork, *, tap_id: str) -> bool:
@@ -87,6 +119,7 @@ async def save_status(unit: UnitOfWork, *, tap_id: str, seq: int, status: TapSta
         """
         UPDATE tap SET online = %s, pending_sync = %s, valve = coalesce(%s, valve),
                        lifetime_pulses = coalesce(%s, lifetime_pulses), sync_was_reset = false,
+                       stop_overdue = stop_overdue AND coalesce(%s, valve, '') <> 'closed',
                        status_seq = %s
         WHERE id = %s
         """,
@@ -95,6 +128,7 @@ async def save_status(unit: UnitOfWork, *, tap_id: str, seq: int, status: TapSta
             status.pending_sync,
             status.valve,
             status.lifetime_pulses,
+            status.valve,
             seq,
             tap_id,
         ),
@@ -163,6 +197,7 @@ async def refresh_states(
         SELECT tap.id, tap.location, tap.staff_order, tap.order_reason, tap.keg_id,
                tap.remaining_ml, tap.online, tap.pending_sync, tap.sync_was_reset, tap.valve,
                tap.lifetime_pulses, tap.state, tap.state_version, tap.status_seq,
+               tap.stop_overdue,
                EXISTS (SELECT FROM tap_lock WHERE tap_lock.tap_id = tap.id
                        AND released_at IS NULL) AS locked
         FROM tap WHERE id = ANY(%s) ORDER BY id FOR UPDATE
@@ -271,6 +306,7 @@ def state_event(row: Row, *, at: datetime) -> TapStateChanged:
         valve=row["valve"],
         lifetime_pulses=row["lifetime_pulses"],
         reason=row["order_reason"],
+        stop_unconfirmed=row["stop_overdue"],
         was_ever_online=row["status_seq"] > 0,
         at=at,
     )

@@ -5,7 +5,7 @@ from typing import Any
 from pourline.contracts.cellar import IngestSpoutPour
 from pourline.contracts.device import PAYLOAD_BYTES_MAX, SpoutPour, SpoutPourResult
 from pourline.contracts.subjects import spout_result
-from pourline.keg_fifo.errors import UnreadablePour
+from pourline.keg_fifo.errors import SignatureWrong, SpoutUnknown, UnreadablePour
 from pourline.keg_fifo.handlers.keys import Keyring
 from pourline.keg_fifo.handlers.pours import Arrival, take_in
 from pourline.keg_fifo.handlers.reports import fields_of, parse, report_of
@@ -32,10 +32,18 @@ class Webhook:
     async def admit(self, order: IngestSpoutPour) -> None:
         """Check the signature over the raw body, ahead of the transaction.
 
-        Raises `SpoutUnknown`, `SignatureWrong`, `SpoutInactive`, or `Retryable` without auth-lock.
+        No signature at all is told before an unknown device. Raises `SignatureWrong`,
+        `UnreadablePour`, `SpoutUnknown`, `SpoutInactive`, or `Retryable` without auth-lock.
         """
         raw = order.body.encode()
-        await self._keyring.admit(order.device_id, raw, order.signature, renewed=set())
+        try:
+            await self._keyring.admit(order.device_id, raw, order.signature, renewed=set())
+        except SpoutUnknown:
+            if order.signature is None and self._keyring.verifies:
+                raise SignatureWrong from None
+            if _either(fields_of(raw), "device_id", "deviceId") != order.device_id:
+                raise UnreadablePour("deviceId: cannot be read") from None
+            raise
 
     async def ingest(
         self, order: IngestSpoutPour, unit: UnitOfWork, context: Context

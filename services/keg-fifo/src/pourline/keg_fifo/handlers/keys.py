@@ -29,6 +29,11 @@ class Keyring:
         self._signing = signing
         self._keys: dict[UUID, SpoutKeys] = {}
 
+    @property
+    def verifies(self) -> bool:
+        """Return whether a pour must be signed, as far as its device is not known."""
+        return self._signing.verify
+
     async def find(self, device: str) -> SpoutKeys:
         """Return a device's keys; raises `SpoutUnknown`, or `Retryable` without auth-lock."""
         device_id = parse_id(device)
