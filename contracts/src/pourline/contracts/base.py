@@ -28,6 +28,8 @@ AMOUNT_MAX = 10**12
 VOLUME_ML_MAX = Decimal(10) ** 12
 """Numbers beyond this are no volume: a cellar of 10^9 ml kegs stays far below."""
 
+ID_CHARACTERS_MAX = 128
+
 _THREE_DECIMALS = Decimal("0.001")
 _SIX_DECIMALS = Decimal("0.000001")
 
@@ -77,6 +79,13 @@ def _without_nul(value: str) -> str:
     return value
 
 
+def readable_id(found: object) -> str | None:
+    """Return what a broken message gives as an id, if an answer can carry it."""
+    if isinstance(found, str) and 0 < len(found) <= ID_CHARACTERS_MAX and "\0" not in found:
+        return found
+    return None
+
+
 def _a_place(value: str) -> str:
     place_of(value)
     return value
@@ -106,7 +115,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_
 StaffId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 """An id that staff choose: a tap or a location."""
 _STORABLE = AfterValidator(_without_nul)
-Id = Annotated[str, StringConstraints(min_length=1, max_length=128), _STORABLE]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=ID_CHARACTERS_MAX), _STORABLE]
 """An id made elsewhere; one that names nothing is unknown, never malformed."""
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), _STORABLE]
 Name = Annotated[

@@ -1,6 +1,7 @@
 """The inbox: which events a consumer has taken in, written in the transaction of their effect."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
@@ -54,10 +55,8 @@ class Inbox:
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 return False
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), min(left, WAIT_STEP_S))
-            except TimeoutError:
-                continue
 
     async def _has_all(self, database: Database, msg_ids: Sequence[UUID]) -> bool:
         async with database.transaction() as unit:

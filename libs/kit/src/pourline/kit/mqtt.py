@@ -1,4 +1,4 @@
-"""Retained publishes over MQTT: NATS cannot retain, so states and alerts go out this way.
+"""Retained publishes over MQTT: NATS cannot retain, so last words on a topic go out this way.
 
 Publishes wait for the broker's PUBACK; after each new connection everything is told again, so
 that a broker which lost its store knows it within seconds.
@@ -19,6 +19,8 @@ from pourline.kit.errors import TROUBLE
 
 RECONNECT_WAIT_S = 0.5
 TELL_POLL_S = 1.0
+GATHER_S = 0.05
+"""What changes several times in this time is told once."""
 PUBACK_WAIT_S = 5.0
 KEEPALIVE_S = 10
 
@@ -143,6 +145,7 @@ class RetainedTeller:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), TELL_POLL_S)
             self._wake.clear()
+            await asyncio.sleep(GATHER_S)
             try:
                 while await self._tell():
                     pass

@@ -128,10 +128,6 @@ class Relay:
         )
 
     def _publication(self, row: dict[str, Any]) -> Publication:
-        payload = row["payload"].encode()
-        return Publication(subject=row["subject"], payload=payload, headers=self._headers(row))
-
-    def _headers(self, row: dict[str, Any]) -> dict[str, str]:
         headers = {
             "Nats-Msg-Id": str(row["msg_id"]),
             "Pourline-Producer": self._service,
@@ -139,4 +135,5 @@ class Relay:
         }
         if row["traceparent"]:
             headers["traceparent"] = row["traceparent"]
-        return headers
+        payload = row["payload"].encode()
+        return Publication(subject=row["subject"], payload=payload, headers=headers)

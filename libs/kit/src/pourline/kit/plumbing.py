@@ -57,7 +57,7 @@ class Plumbing:
         plumbing.checks |= {"database": database.ping, "bus": plumbing._bus_is_up}
         return plumbing
 
-    def consume(self, *, stream: str, durable: str, handle: Handle) -> None:
+    def consume(self, *, stream: str, durable: str, handle: Handle, linger_s: float = 0) -> None:
         """Feed a durable consumer's batches to `handle` while the service runs."""
         consumer = BatchConsumer(
             bus=self.bus,
@@ -65,6 +65,7 @@ class Plumbing:
             durable=durable,
             handle=handle,
             set_aside=DeadLetters(database=self.database, consumer=durable),
+            linger_s=linger_s,
         )
         self.service.loops[durable] = consumer.run
 
@@ -73,6 +74,7 @@ class Plumbing:
         handlers: Mapping[type[Event], Handler],
         *,
         after_commit: Callable[[], None] | None = None,
+        linger_s: float = 0,
     ) -> None:
         """Hand the service's events to `handlers`, each event once."""
         events = EventConsumer(
@@ -81,7 +83,12 @@ class Plumbing:
             handlers=handlers,
             after_commit=after_commit,
         )
-        self.consume(stream="EVENTS", durable=f"{self.settings.service}--events", handle=events)
+        self.consume(
+            stream="EVENTS",
+            durable=f"{self.settings.service}--events",
+            handle=events,
+            linger_s=linger_s,
+        )
 
     async def finish(self) -> Service:
         """Begin to answer requests and health, and return the service to run."""

@@ -115,6 +115,19 @@ class RunningBar:
         answer: Json = response.json()
         return answer
 
+    async def walk(self, path: str, **query: str) -> list[Json]:
+        """Return a list's items, walked in pages of two with the cursor put in as it came."""
+        found: list[Json] = []
+        address = f"{path}?limit=2" + "".join(f"&{name}={one}" for name, one in query.items())
+        cursor = ""
+        while True:
+            page = (await self.ask("GET", address + cursor)).json()
+            assert len(page["items"]) <= 2
+            found += page["items"]
+            if page["next"] is None:
+                return found
+            cursor = f"&cursor={page['next']}"
+
     async def seat_tap(
         self, *, tap_id: str | None = None, keg_ml: int = 50_000, price_per_litre: int = 900
     ) -> TapSeat:
@@ -178,6 +191,15 @@ class RunningBar:
         code, text = await self.run("verify")
         assert code == 0, text
         return text
+
+
+def refusal(response: httpx.Response) -> tuple[int, str]:
+    """Return status and code of what must be a problem."""
+    media_type = response.headers["content-type"]
+    assert media_type == "application/problem+json", f"{response.request.url}: {response.text}"
+    problem = response.json()
+    assert problem["status"] == response.status_code
+    return response.status_code, problem["code"]
 
 
 @contextlib.asynccontextmanager

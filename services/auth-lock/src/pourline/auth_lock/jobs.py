@@ -23,6 +23,7 @@ STATES_A_ROUND = 200
 REPAIR_EVERY_S = 2.0
 SWEEP_EVERY_S = 15.0
 """A revoked device is disconnected within 60 s; four sweeps fit."""
+PRICES_EVERY_S = 2.0
 STOP_EVERY_S = 1.0
 STOP_CONFIRMED_WITHIN = timedelta(seconds=5)
 """A tap that has not closed its valve by then is a person's business (contract, "Pours")."""
@@ -78,6 +79,22 @@ async def every(seconds: float, work: Callable[[], Awaitable[object]]) -> NoRetu
         except (Retryable, *TROUBLE) as error:
             log.warning("timer_waits", extra={"error": repr(error)})
         await asyncio.sleep(seconds)
+
+
+class Repricing:
+    """Has taps told again when a price that was set for later begins."""
+
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._until = clock.now()
+
+    async def __call__(self) -> None:
+        """Look at the prices that began since the last look."""
+        now = self._clock.now()
+        async with self._database.transaction() as unit:
+            await taps.touch_repriced(unit, since=self._until, until=now)
+        self._until = now
 
 
 class StopOrders:

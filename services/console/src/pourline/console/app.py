@@ -9,6 +9,7 @@ import uvicorn
 from pourline.console import consumers, devices, pages
 from pourline.console.api import make_application
 from pourline.console.api.gateway import Gateway
+from pourline.console.api.limits import LOGINS_MAX, SIGNATURES_MAX, FailureLimit
 from pourline.console.api.tokens import Tokens
 from pourline.console.settings import Settings
 from pourline.console.store import Board
@@ -33,7 +34,6 @@ class HttpServer(uvicorn.Server):
 
 async def build(*, settings: Settings, clock: Clock) -> Service:
     """Connect the console's parts and return it ready to run."""
-    del clock
     bus = await connect(url=settings.nats_url, name=settings.service)
     caller = Caller(bus=bus)
     board = Board()
@@ -50,12 +50,18 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
     health = Health(
         bus=bus, service=settings.service, parts={"bus": bus_is_up, "broker": broker_is_up}
     )
-    gateway = Gateway(caller=caller, tokens=Tokens(key=settings.token_key))
+    logins = FailureLimit(clock=clock, tries_max=LOGINS_MAX)
+    gateway = Gateway(
+        caller=caller,
+        tokens=Tokens(key=settings.token_key),
+        logins=logins,
+        signatures=FailureLimit(clock=clock, tries_max=SIGNATURES_MAX),
+    )
     app = make_application(gateway=gateway, bus=bus, report=health.report)
     pages.mount(
         app,
         board=board,
-        login=partial(_login, caller),
+        login=partial(_login, caller, logins),
         caller=caller,
         token_key=settings.token_key,
     )
@@ -68,8 +74,13 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
     )
 
 
-async def _login(caller: Caller, username: str, password: str) -> Session:
-    return await caller.ask(Login(username=username, password=password), Session)
+async def _login(caller: Caller, logins: FailureLimit, username: str, password: str) -> Session:
+    """Log in from the page; its tries are counted apart from those over HTTP."""
+    who = (username, "page")
+    logins.take(who)
+    session = await caller.ask(Login(username=username, password=password), Session)
+    logins.give_back(who)
+    return session
 
 
 def _configuration(settings: Settings, app: object) -> uvicorn.Config:
@@ -79,6 +90,7 @@ def _configuration(settings: Settings, app: object) -> uvicorn.Config:
         port=settings.http_port,
         log_config=None,
         access_log=False,
+        log_level="warning",  # below it uvicorn logs the ids of live clients
         timeout_graceful_shutdown=STOP_WAIT_S,
         ssl_certfile=settings.tls_cert_file or None,
         ssl_keyfile=settings.tls_key_file or None,

@@ -24,6 +24,13 @@ class TooLarge(Refusal):
     status = 413
 
 
+class TooOften(Refusal):
+    """Too many tries failed; try again in a minute."""
+
+    code = "too_often"
+    status = 429
+
+
 class NoSuchPage(Refusal):
     """There is no such end point."""
 

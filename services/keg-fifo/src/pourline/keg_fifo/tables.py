@@ -24,6 +24,14 @@ beverage = sa.Table(
     sa.Column("created_at", INSTANT, nullable=False, server_default=now()),
 )
 
+beverage_price = sa.Table(
+    "beverage_price",
+    metadata,
+    sa.Column("beverage_id", pg.UUID, primary_key=True),
+    sa.Column("from_at", INSTANT, primary_key=True),
+    sa.Column("price_per_litre", sa.BigInteger, nullable=False),
+)
+
 tap = sa.Table(
     "tap",
     metadata,

@@ -7,6 +7,7 @@ import orjson
 from nats.aio.client import Client
 from pydantic import ValidationError
 
+from pourline.contracts.base import readable_id
 from pourline.contracts.cards import UnreadableCardError, canonical_uid
 from pourline.contracts.device import PAYLOAD_BYTES_MAX, PourReport
 from pourline.contracts.subjects import device_of, pour_result
@@ -112,10 +113,9 @@ def _broken(message: Message, reason: str) -> Broken:
 def _readable_id(payload: bytes) -> str | None:
     """Return the id of a broken pour, if it can still be read, so that its tap is answered."""
     try:
-        found = orjson.loads(payload).get("client_tx_id")
+        return readable_id(orjson.loads(payload).get("client_tx_id"))
     except (orjson.JSONDecodeError, AttributeError):
         return None
-    return found if isinstance(found, str) and 0 < len(found) <= 128 else None
 
 
 def _trace_of(message: Message) -> str | None:

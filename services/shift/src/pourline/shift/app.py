@@ -6,10 +6,13 @@ from pourline.kit.run import Service
 from pourline.shift import api, consumers
 from pourline.shift.settings import Settings
 
+LINGER_S = 0.2
+"""Gathering events this long costs nobody anything and saves most of the work under load."""
+
 
 async def build(*, settings: Settings, clock: Clock) -> Service:
     """Connect shift's parts and return it ready to run."""
     plumbing = await Plumbing.connect(settings=settings, clock=clock)
-    plumbing.consume_events(consumers.routes())
+    plumbing.consume_events(consumers.routes(), linger_s=LINGER_S)
     api.answer(plumbing.responder)
     return await plumbing.finish()

@@ -19,7 +19,7 @@ from nats.aio.msg import Msg
 from pourline.kit.errors import TROUBLE, Delivery, outcome_of
 from pourline.kit.nats.pull import Pull
 
-BATCH_DEFAULT = 500
+BATCH = 500
 BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Waits between tries while a part is down; the last one repeats."""
 TRIES_MAX = 5
@@ -68,14 +68,14 @@ class BatchConsumer:
         durable: str,
         handle: Handle,
         set_aside: SetAside,
-        batch: int = BATCH_DEFAULT,
+        linger_s: float = 0,
     ) -> None:
         self._bus = bus
         self._stream = stream
         self._durable = durable
         self._handle = handle
         self._set_aside = set_aside
-        self._batch = batch
+        self._linger_s = linger_s
 
     async def run(self) -> NoReturn:
         """Consume for ever; a bus that is away or wiped is waited for."""
@@ -89,12 +89,11 @@ class BatchConsumer:
                 await asyncio.sleep(random.uniform(0.1, 0.5))  # noqa: S311 jitter, no secret
 
     async def _consume(self) -> NoReturn:
-        pull = Pull(bus=self._bus, stream=self._stream, durable=self._durable, batch=self._batch)
+        pull = Pull(bus=self._bus, stream=self._stream, durable=self._durable, batch=BATCH)
         await pull.open()
         try:
             while True:
-                raw = await pull.next_batch()
-                if raw:
+                if raw := await pull.next_batch(linger_s=self._linger_s):
                     await self._take(raw)
         finally:
             await pull.close()

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pourline.auth_lock.domain import Denied, Deny
 from pourline.auth_lock.handlers.authorize import Asked, denial
 from pourline.auth_lock.handlers.taps import take_status
+from pourline.contracts.base import readable_id
 from pourline.contracts.device import (
     PAYLOAD_BYTES_MAX,
     AuthorizeRequest,
@@ -88,10 +89,10 @@ def _parse(payload: bytes) -> AuthorizeRequest:
 def _bad_request(payload: bytes, fault: str) -> AuthorizeResult | None:
     """Answer a request that is none, if its id can still be read: a tap matches answers by it."""
     try:
-        request_id = orjson.loads(payload).get("request_id")
+        request_id = readable_id(orjson.loads(payload).get("request_id"))
     except (orjson.JSONDecodeError, AttributeError):
         return None
-    if not isinstance(request_id, str) or not 0 < len(request_id) <= 128:
+    if request_id is None:
         return None
     return denial(request_id, Denied(reason=Deny.BAD_REQUEST, message=fault))
 

@@ -290,6 +290,17 @@ async def save_price(
     )
 
 
+async def touch_repriced(unit: UnitOfWork, *, since: datetime, until: datetime) -> None:
+    """Have the states told again of taps whose price began in a stretch of time."""
+    await unit.execute(
+        """
+        UPDATE tap SET state_version = state_version + 1
+        WHERE beverage_id IN (SELECT beverage_id FROM price WHERE from_at > %s AND from_at <= %s)
+        """,
+        (since, until),
+    )
+
+
 async def touch(unit: UnitOfWork, tap_id: str) -> None:
     """Have a tap's retained state told again."""
     await unit.execute("UPDATE tap SET state_version = state_version + 1 WHERE id = %s", (tap_id,))

@@ -9,18 +9,20 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from nats.aio.client import Client
 from starlette.responses import Response
+from starlette.routing import Route as BaseRoute
+from starlette.types import Receive, Scope, Send
 
-from pourline.console.api.documentation import describe, parameters
+from pourline.console.api.documentation import INGEST, describe, parameters
 from pourline.console.api.gateway import Gateway, problem_response
 from pourline.console.api.routes import ROUTES, Route
 from pourline.console.errors import NoSuchPage
+from pourline.contracts.device import SpoutPourResult
 from pourline.contracts.subjects import health
 from pourline.contracts.topology import SERVICES
 from pourline.kit.errors import TROUBLE, Refusal, Retryable
 from pourline.kit.nats.requests import problem_of
 
 HEALTH_WAIT_S = 1.5
-METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def make_application(
@@ -58,7 +60,13 @@ def _add(app: FastAPI, gateway: Gateway, route: Route) -> None:
 
 
 def _add_ingest(app: FastAPI, gateway: Gateway) -> None:
-    @app.post("/hardware/spout/ingest", status_code=202, tags=["keg-fifo"])
+    @app.post(
+        "/hardware/spout/ingest",
+        status_code=202,
+        tags=["keg-fifo"],
+        responses={202: {"model": SpoutPourResult}},
+        openapi_extra=INGEST,
+    )
     async def ingest(request: Request) -> Response:
         """Take a spout's signed pour."""
         return await gateway.ingest(request)
@@ -93,16 +101,17 @@ async def _health_of(bus: Client, service: str) -> dict[str, Any]:
 
 
 def _add_unknown(app: FastAPI) -> None:
-    """Answer what is no end point with a problem, ahead of the pages."""
-
-    async def unknown(request: Request) -> Response:
-        del request
-        raise NoSuchPage
-
+    """Answer what is no end point, whatever the method, with a problem, ahead of the pages."""
     for prefix in ("/api", "/hardware", "/health"):
-        app.add_api_route(
-            f"{prefix}/{{rest:path}}", unknown, methods=METHODS, include_in_schema=False
-        )
+        app.router.routes.append(BaseRoute(f"{prefix}{{rest:path}}", _Unknown()))
+
+
+class _Unknown:
+    """An application that knows nothing."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive, send
+        raise NoSuchPage
 
 
 def _add_refusals(app: FastAPI) -> None:
@@ -112,6 +121,7 @@ def _add_refusals(app: FastAPI) -> None:
         return problem_response(problem, problem.status)
 
     app.add_exception_handler(Refusal, refused)
+    app.add_exception_handler(Exception, refused)
 
     async def away(request: Request, error: Exception) -> Response:
         return await refused(request, Retryable(f"The bus is away ({type(error).__name__})."))

@@ -1,13 +1,15 @@
 """The OpenAPI document: bodies and parameters come from the commands behind the end points."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from pourline.console.api.routes import ROUTES, Route
+from pourline.console.api.routes import ROUTES, Route, Shape
 from pourline.contracts.base import Query
+from pourline.contracts.problems import Problem
 
 REFERENCE = "#/components/schemas/{model}"
 IN_PATH = re.compile(r"{(\w+)}")
@@ -16,13 +18,10 @@ IN_PATH = re.compile(r"{(\w+)}")
 def parameters(route: Route) -> dict[str, Any]:
     """Return what FastAPI cannot see: the path, the query or body, who may ask."""
     named = IN_PATH.findall(route.path)
-    found: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in named
-    ]
+    found = [_parameter(name, {"type": "string"}, place="path", required=True) for name in named]
     extra: dict[str, Any] = {}
     if issubclass(route.command, Query):
-        found += [_query(name, schema) for name, schema in _rest(route, named)]
+        found += _queries(route, named)
     else:
         extra["requestBody"] = {
             "content": {
@@ -31,14 +30,9 @@ def parameters(route: Route) -> dict[str, Any]:
                 }
             }
         }
-        found.append(
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": False,
-                "schema": {"type": "string"},
-            }
-        )
+        found.append(_parameter("Idempotency-Key", {"type": "string"}, place="header"))
+    if route.shape is Shape.STATEMENT:
+        found.append(_parameter("format", {"enum": ["csv", "json"], "default": "json"}))
     extra["parameters"] = found
     if route.level is not None:
         extra["security"] = [{"bearer": []}]
@@ -46,13 +40,44 @@ def parameters(route: Route) -> dict[str, Any]:
     return extra
 
 
-def _rest(route: Route, named: list[str]) -> list[tuple[str, dict[str, Any]]]:
+def _queries(route: Route, named: list[str]) -> list[dict[str, Any]]:
     schema = route.command.model_json_schema(by_alias=True, ref_template=REFERENCE)
-    return [(name, one) for name, one in schema["properties"].items() if name not in named]
+    needed = schema.get("required", [])
+    return [
+        _parameter(name, one, required=name in needed)
+        for name, one in schema["properties"].items()
+        if name not in named
+    ]
 
 
-def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": schema}
+def _parameter(
+    name: str, schema: dict[str, Any], *, place: str = "query", required: bool = False
+) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": required, "schema": schema}
+
+
+INGEST: dict[str, Any] = {
+    "parameters": [_parameter("X-Spout-Signature", {"type": "string"}, place="header")],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["deviceId", "pulses"],
+                    "properties": {
+                        "deviceId": {"type": "string"},
+                        "pulses": {"type": "integer", "minimum": 0},
+                        "occurredAt": {"type": "string", "format": "date-time"},
+                        "eventId": {"type": "string"},
+                        "channel": {"type": "integer", "default": 0},
+                    },
+                }
+            }
+        },
+    },
+}
+"""The webhook of seed 000; the signature is made over its raw body."""
 
 
 def describe(app: FastAPI) -> None:
@@ -63,12 +88,28 @@ def describe(app: FastAPI) -> None:
         document = generate()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas.update(_command_schemas())
+        schemas["Problem"] = Problem.model_json_schema(ref_template=REFERENCE)
+        for operation in _operations(document):
+            operation["responses"]["default"] = REFUSED
         document["components"]["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
         }
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+REFUSED: dict[str, Any] = {
+    "description": "A refusal: RFC 9457 problem details with a stable `code`.",
+    "content": {
+        "application/problem+json": {"schema": {"$ref": REFERENCE.format(model="Problem")}}
+    },
+}
+
+
+def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in document["paths"].values():
+        yield from path.values()
 
 
 def _command_schemas() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """From an HTTP request to the owner's answer: token, existence, command, settling, completing."""
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,10 +9,12 @@ import orjson
 from fastapi import Request
 from starlette.responses import Response
 
+from pourline.console.api.bodies import UnreadableBodyError, fields_of, read_body, wire
+from pourline.console.api.limits import FailureLimit, Who
 from pourline.console.api.routes import Route, Shape
 from pourline.console.api.shapes import Shapes
 from pourline.console.api.tokens import Tokens
-from pourline.console.errors import TooLarge
+from pourline.console.errors import NoSuchPage
 from pourline.contracts.base import Command, Query
 from pourline.contracts.cellar import IngestSpoutPour
 from pourline.contracts.problems import Problem
@@ -19,23 +22,30 @@ from pourline.contracts.subjects import seen
 from pourline.kit.errors import TROUBLE, Retryable
 from pourline.kit.nats import Caller
 
-BODY_BYTES_MAX = 64 * 1024
-"""No request of the contract needs more; a larger one is refused before it is read."""
 SIGNATURE_HEADER = "x-spout-signature"
+NAME_CHARACTERS_MAX = 128
+"""Nothing has a longer name or id."""
+KEY_CHARACTERS_MAX = 256
+"""A longer idempotency key is known by its digest."""
+NOT_WHO_IT_SAYS = 401
 
 
 class Gateway:
     """Serves every end point of the table."""
 
-    def __init__(self, *, caller: Caller, tokens: Tokens) -> None:
+    def __init__(
+        self, *, caller: Caller, tokens: Tokens, logins: FailureLimit, signatures: FailureLimit
+    ) -> None:
         self._caller = caller
         self._tokens = tokens
+        self._logins = logins
+        self._signatures = signatures
         self._shapes = Shapes(caller=caller)
 
     async def serve(self, route: Route, request: Request) -> Response:
         """Answer one request; refusals are raised and become problems."""
         actor = self._actor(route, request)
-        path = {name: str(value) for name, value in request.path_params.items()}
+        path = _path(request)
         raw = await read_body(request)
         if route.known and (unknown := await self._missing(route.known, path, actor)):
             return unknown
@@ -43,10 +53,14 @@ class Gateway:
         if unknown := await self._missing_reference(route, fields, actor):
             return unknown
         headers = _headers(request, actor, malformed)
-        body = orjson.dumps(fields | path)
+        who = _who(route, request, fields)
+        if who:
+            self._logins.take(who)
         status, answer, told = await self._caller.send(
-            route.command.subject(), body, headers=headers
+            route.command.subject(), wire(fields | path), headers=headers
         )
+        if who and status != NOT_WHO_IT_SAYS:
+            self._logins.give_back(who)
         if status != 200:
             return problem_response(answer, status)
         await self._settle(route, told.get("Pourline-Events", ""))
@@ -57,10 +71,15 @@ class Gateway:
         """Take a spout's signed pour; the signature was made over the raw body."""
         raw = await read_body(request)
         body = raw.decode("utf-8", errors="replace")
+        device_id = _device_id(raw)
         command = IngestSpoutPour(
-            device_id=_device_id(raw), body=body, signature=request.headers.get(SIGNATURE_HEADER)
+            device_id=device_id, body=body, signature=request.headers.get(SIGNATURE_HEADER)
         )
+        who = device_id, _address(request)
+        self._signatures.take(who)
         status, answer, _ = await self._caller.send(command.subject(), command.wire(), headers={})
+        if status != NOT_WHO_IT_SAYS:
+            self._signatures.give_back(who)
         if status != 200:
             return problem_response(answer, status)
         return Response(answer, status_code=202, media_type="application/json")
@@ -102,16 +121,6 @@ class Gateway:
                 raise result
 
 
-async def read_body(request: Request) -> bytes:
-    """Return the request's body; raises `TooLarge` before reading on."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise TooLarge
-    return body
-
-
 def problem_response(problem: bytes | Problem, status: int) -> Response:
     """Return a refusal as RFC 9457 problem details."""
     body = problem if isinstance(problem, bytes) else problem.wire()
@@ -125,25 +134,46 @@ def _fields(route: Route, request: Request, raw: bytes) -> tuple[dict[str, Any],
     if issubclass(route.command, Query) or not raw:
         return fields, None
     try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return fields, "the body is not JSON"
-    if not isinstance(body, dict):
-        return fields, "the body is not a JSON object"
-    return fields | {name: value for name, value in body.items() if value is not None}, None
+        return fields | fields_of(raw), None
+    except UnreadableBodyError as error:
+        return fields, str(error)
+
+
+def _path(request: Request) -> dict[str, str]:
+    """Return the path's names; raises `NoSuchPage` for one that can name nothing."""
+    path = {name: str(value) for name, value in request.path_params.items()}
+    if any("\0" in value or len(value) > NAME_CHARACTERS_MAX for value in path.values()):
+        raise NoSuchPage
+    return path
+
+
+def _who(route: Route, request: Request, fields: dict[str, Any]) -> Who | None:
+    """Return whose tries are counted, if the end point counts any."""
+    username = fields.get("username")
+    if not route.limited or not isinstance(username, str):
+        return None
+    return username.strip()[:NAME_CHARACTERS_MAX], _address(request)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _headers(request: Request, actor: dict[str, str], malformed: str | None) -> dict[str, str]:
     headers = dict(actor)
     key = request.headers.get("idempotency-key")
     if key:
-        headers["Idempotency-Key"] = key[:256]
+        headers["Idempotency-Key"] = key if len(key) <= KEY_CHARACTERS_MAX else _digest(key)
     if malformed:
         headers["Pourline-Malformed"] = malformed
     trace = request.headers.get("traceparent")
     if trace:
         headers["traceparent"] = trace
     return headers
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _shape(route: Route, request: Request) -> Shape:

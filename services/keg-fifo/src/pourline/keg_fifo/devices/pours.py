@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from nats.aio.client import Client
 
+from pourline.contracts.base import readable_id
 from pourline.contracts.device import PAYLOAD_BYTES_MAX, SpoutPourResult
 from pourline.contracts.subjects import device_of, spout_result
 from pourline.keg_fifo.domain import SpoutReport
@@ -17,7 +18,6 @@ from pourline.kit.nats import Message
 
 TakeIn = Callable[[Sequence[Arrival]], Awaitable[list[SpoutPourResult]]]
 UNKNOWN_DEVICE = "unknown_device"
-EVENT_ID_CHARACTERS_MAX = 128
 
 
 class PourEdge:
@@ -72,7 +72,6 @@ def _reason(error: Rejected | Malformed) -> str:
 def _readable_id(payload: bytes) -> str | None:
     """Return the id of a rejected pour, if it can be read, so that its device is answered."""
     try:
-        found = fields_of(payload).get("event_id")
+        return readable_id(fields_of(payload).get("event_id"))
     except UnreadablePour:
         return None
-    return found if isinstance(found, str) and 0 < len(found) <= EVENT_ID_CHARACTERS_MAX else None

@@ -220,7 +220,7 @@ async def know_taps(events: Sequence[Envelope[TapRegistered]], unit: UnitOfWork)
 
 
 async def know_prices(events: Sequence[Envelope[PriceChanged]], unit: UnitOfWork) -> None:
-    """Show beverages at their newest price."""
+    """Know beverages' prices, present and to come."""
     for event in events:
         await kegs.save_price(
             unit,

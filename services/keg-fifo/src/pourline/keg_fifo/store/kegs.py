@@ -17,9 +17,13 @@ KEG_FROM = "keg JOIN beverage ON beverage.id = keg.beverage_id"
 
 
 async def insert_beverage(unit: UnitOfWork, values: Mapping[str, object]) -> Row:
-    """Save a new beverage and return its row."""
+    """Save a new beverage with its first price and return its row."""
     return await unit.one(
         """
+        WITH priced AS (
+            INSERT INTO beverage_price (beverage_id, from_at, price_per_litre)
+            VALUES (%(id)s, %(at)s, %(price_per_litre)s)
+        )
         INSERT INTO beverage (id, name, kind, abv, price_per_litre, price_from, created_at)
         VALUES (%(id)s, %(name)s, %(kind)s, %(abv)s, %(price_per_litre)s, %(at)s, %(at)s)
         RETURNING *
@@ -28,15 +32,25 @@ async def insert_beverage(unit: UnitOfWork, values: Mapping[str, object]) -> Row
     )
 
 
+BEVERAGE = """
+    SELECT id, name, kind, abv, created_at, coalesce(
+        (SELECT price.price_per_litre FROM beverage_price AS price
+         WHERE price.beverage_id = beverage.id AND price.from_at <= clock_timestamp()
+         ORDER BY price.from_at DESC LIMIT 1), price_per_litre) AS price_per_litre
+    FROM beverage
+"""
+"""A beverage at the price that is in force now."""
+
+
 async def find_beverage(unit: UnitOfWork, beverage_id: UUID) -> Row | None:
     """Return a beverage."""
-    return await unit.maybe("SELECT * FROM beverage WHERE id = %s", (beverage_id,))
+    return await unit.maybe(f"{BEVERAGE} WHERE id = %s", (beverage_id,))
 
 
 async def list_beverages(unit: UnitOfWork, *, after: UUID | None, limit: int) -> list[Row]:
     """Return beverages in order of creation."""
     return await unit.all(
-        "SELECT * FROM beverage WHERE %s::uuid IS NULL OR id > %s ORDER BY id LIMIT %s",
+        f"{BEVERAGE} WHERE %s::uuid IS NULL OR id > %s ORDER BY id LIMIT %s",
         (after, after, limit),
     )
 
@@ -44,13 +58,14 @@ async def list_beverages(unit: UnitOfWork, *, after: UUID | None, limit: int) ->
 async def save_price(
     unit: UnitOfWork, *, beverage_id: UUID, price_per_litre: int, from_at: datetime
 ) -> None:
-    """Show the newest price of a beverage."""
+    """Know a beverage's price from an instant on, which may still come."""
     await unit.execute(
         """
-        UPDATE beverage SET price_per_litre = %s, price_from = %s
-        WHERE id = %s AND price_from <= %s
+        INSERT INTO beverage_price (beverage_id, from_at, price_per_litre) VALUES (%s, %s, %s)
+        ON CONFLICT (beverage_id, from_at)
+            DO UPDATE SET price_per_litre = excluded.price_per_litre
         """,
-        (price_per_litre, from_at, beverage_id, from_at),
+        (beverage_id, from_at, price_per_litre),
     )
 
 
