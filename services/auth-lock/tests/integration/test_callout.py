@@ -243,8 +243,8 @@ async def test_staff_with_a_token_read_and_can_say_nothing(door: Door) -> None:
         await screen.publish("bar/main/tap/t1/flow", b"forged")
         await screen.publish("bar/main/alerts/info/1", b"forged")
         async with door.enters(*door.tap("t1")) as tap:
-            await tap.publish("bar/main/tap/t1/flow", b"{}")
-            await tap.publish("bar/main/tap/t1/authorize", b"{}")
+            await tap.publish("bar/main/tap/t1/flow", b"{}", qos=1)
+            await tap.publish("bar/main/tap/t1/authorize", b"{}", qos=1)
         await door.says("bar/main/tap/t1/state", b"{}")
 
         assert await heard(screen, "bar/main/tap/t1/state") == ["bar/main/tap/t1/flow"]

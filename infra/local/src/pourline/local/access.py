@@ -33,7 +33,7 @@ accounts {{
 }}
 system_account: SYS
 authorization {{
-  timeout: 5
+  timeout: 2
   auth_callout {{ issuer: {issuer}, account: {account}, auth_users: {names} }}
 }}
 """

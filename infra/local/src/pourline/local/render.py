@@ -33,7 +33,7 @@ accounts {{
 }}
 system_account: SYS
 authorization {{
-  timeout: 5
+  timeout: 2
   auth_callout {{ issuer: $AUTH_CALLOUT_ISSUER, account: {account}, auth_users: [{names}] }}
 }}
 """
