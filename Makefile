@@ -74,7 +74,7 @@ requirements: setup ## Print which requirement ids have no test
 	$(BIN)/python tests/architecture/requirement_ids.py
 
 lock: setup ## Make requirements.lock anew (universal, hashes, no addresses)
-	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --no-annotate \
+	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-annotate \
 	  --no-header --python-version 3.11 --group build --group dev pyproject.toml | grep -v '^-e ' > requirements.lock
 
 migration: setup ## Write a service's next migration: SERVICE=ledger REVISION=0002 M="what changes"
