@@ -144,6 +144,22 @@ async def test_a_bus_that_was_away_gets_everything_when_it_is_back(
     assert [name for _, name in await published(bus)] == ["before", "meanwhile"]
 
 
+async def test_a_trace_travels_from_the_outbox_to_the_readers_of_the_bus(
+    database: Database, database_url: str, bus: Client
+) -> None:
+    began_at_the_tap = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    await announce(database, "Ada")
+    async with database.transaction() as unit:
+        await unit.execute("UPDATE outbox SET traceparent = %s", (began_at_the_tap,))
+
+    async with relaying(database_url, bus):
+        stream = bus.jetstream()
+        await until(lambda: stream.stream_info("EVENTS"), lambda one: one.state.messages == 1)
+
+    stored = await stream.get_msg("EVENTS", 1)
+    assert (stored.headers or {})["traceparent"] == began_at_the_tap
+
+
 @contextlib.asynccontextmanager
 async def consuming(
     bus: Client, database: Database, handlers: dict[Any, Any], aside: list[str]
