@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from pourline.contracts.topology import SERVICES
+from pourline.contracts.topology import BRIDGE, SERVICES
 from pourline.local.credentials import load_or_make
 from pourline.local.paths import DataDir
 from pourline.local.render import NATS, files
@@ -43,7 +43,7 @@ def test_the_servers_own_check_takes_the_bus_configuration(tmp_path: Path) -> No
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, BRIDGE])
 def test_every_service_is_on_the_compose_page_with_an_image_of_its_own(service: str) -> None:
     part = compose()["services"][service]
 

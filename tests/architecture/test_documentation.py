@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from pourline.contracts.topology import SERVICES
+from pourline.contracts.topology import BRIDGE, SERVICES
 from pourline.kit.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +17,7 @@ def settings_of(service: str) -> type[ServiceSettings]:
     return found
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, BRIDGE])
 def test_every_setting_is_described_and_listed(service: str) -> None:
     listed = (ROOT / "docs/operations.md").read_text()
     for name, field in settings_of(service).model_fields.items():
@@ -36,7 +36,7 @@ def test_every_make_target_says_what_it_does() -> None:
 
 
 def test_every_service_has_a_page() -> None:
-    for service in SERVICES:
+    for service in (*SERVICES, BRIDGE):
         assert (ROOT / "services" / service / "README.md").exists(), service
 
 

@@ -6,7 +6,7 @@ import nats
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
-from pourline.contracts.topology import SERVICES
+from pourline.contracts.topology import BRIDGE, SERVICES
 from pourline.local.access import OPERATOR, SYSTEM, authorization
 from pourline.local.credentials import Secrets
 from pourline.local.paths import DataDir
@@ -36,7 +36,7 @@ def test_nats_server_finds_its_configuration_valid(server: NatsServer) -> None:
     assert "is valid" in told.stderr
 
 
-@pytest.mark.parametrize("user", [*SERVICES, OPERATOR, SYSTEM])
+@pytest.mark.parametrize("user", [*SERVICES, BRIDGE, OPERATOR, SYSTEM])
 async def test_the_bars_own_users_log_in_without_the_callout(
     server: NatsServer, bar_secrets: Secrets, user: str
 ) -> None:

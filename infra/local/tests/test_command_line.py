@@ -5,10 +5,11 @@ from pathlib import Path
 
 import jwt
 import pytest
+from pourline.contracts.topology import BRIDGE
 from pourline.local import credentials
 from pourline.local.__main__ import main
 from pourline.local.credentials import Secrets
-from pourline.local.environment import Surroundings
+from pourline.local.environment import Surroundings, foreign_broker
 from pourline.local.errors import MisuseError
 from pourline.local.paths import DataDir, RunFacts
 
@@ -119,6 +120,47 @@ def test_only_auth_lock_and_console_know_the_key_of_tokens(bar_secrets: Secrets)
     assert given.of_service("console")["HTTP_PORT"] == "8080"
     assert "DATABASE_URL" not in given.of_service("console")
     assert given.of_service("auth-lock").keys() >= {"TOKEN_KEY", "AUTH_CALLOUT_SEED"}
+
+
+def test_a_broker_without_a_bus_is_a_foreign_one_and_services_keep_to_the_inner_one(
+    bar_secrets: Secrets,
+) -> None:
+    found = surroundings(bar_secrets, MQTT_URL="mqtt://u:p@broker.bar")
+    bridge = found.of_service(BRIDGE)
+
+    assert bridge["MQTT_BRIDGE_URL"] == "mqtt://u:p@broker.bar"
+    assert bridge["MQTT_URL"].endswith("@127.0.0.1:1883")
+    assert found.of_service("alerts")["MQTT_URL"].endswith("@127.0.0.1:1883")
+    assert found.of_service("console")["MQTT_BRIDGE"] == "true"
+    assert "MQTT_BRIDGE_URL" not in found.of_service("console")
+
+
+def test_a_foreign_broker_may_be_named_beside_a_bus_and_in_a_file(
+    bar_secrets: Secrets, tmp_path: Path
+) -> None:
+    (tmp_path / "url").write_text("mqtt://u:p@broker.bar\n")
+    found = surroundings(
+        bar_secrets,
+        NATS_URL="nats://{service}:secret@bus",
+        MQTT_URL="mqtt://{service}:secret@bus",
+        MQTT_BRIDGE_URL_FILE=str(tmp_path / "url"),
+    )
+    bridge = found.of_service(BRIDGE)
+
+    assert bridge["MQTT_BRIDGE_URL"] == "mqtt://u:p@broker.bar"
+    assert bridge["MQTT_URL"] == "mqtt://mqtt-bridge:secret@bus"
+
+
+def test_without_a_foreign_broker_there_is_no_bridge(bar_secrets: Secrets) -> None:
+    with pytest.raises(MisuseError, match="no foreign broker is named"):
+        surroundings(bar_secrets).of_service(BRIDGE)
+    assert "MQTT_BRIDGE" not in surroundings(bar_secrets).of_service("console")
+
+
+def test_two_foreign_brokers_are_one_too_many() -> None:
+    environ = {"MQTT_URL": "mqtt://one", "MQTT_BRIDGE_URL": "mqtt://two"}
+    with pytest.raises(MisuseError, match="name two brokers"):
+        foreign_broker(environ)
 
 
 def surroundings(bar_secrets: Secrets, **environ: str) -> Surroundings:

@@ -14,6 +14,19 @@ STATUS = "bar.*.tap.*.status"
 SPOUT_POUR = "bar.*.spout.*.pour"
 SPOUT_HEALTH = "bar.*.spout.*.health"
 
+AUTHORIZE_RESULT = "bar.*.tap.*.authorize.result"
+POUR_RESULT = "bar.*.tap.*.pour.result"
+TAP_COMMAND = "bar.*.tap.*.command"
+TAP_STATE = "bar.*.tap.*.state"
+SPOUT_RESULT = "bar.*.spout.*.pour.result"
+ALERT = "bar.*.alerts.*.*"
+
+FROM_DEVICES = (AUTHORIZE, POUR, FLOW, STATUS, SPOUT_POUR, SPOUT_HEALTH)
+"""Everything that devices say."""
+
+TO_DEVICES = (AUTHORIZE_RESULT, POUR_RESULT, TAP_COMMAND, SPOUT_RESULT, TAP_STATE, ALERT)
+"""Everything that devices and screens hear; the last two are retained."""
+
 
 class Device(NamedTuple):
     """Whose topic a subject is: `bar.{location}.{kind}.{device_id}.…`."""
@@ -82,3 +95,13 @@ def health(service: str) -> str:
 def seen(service: str) -> str:
     """Subject on which a service says whether it has taken in given events."""
     return f"qry.{service}.kit.seen"
+
+
+def told(service: str) -> str:
+    """Return where `service` says which of its events it has told."""
+    return f"qry.{service}.kit.told"
+
+
+def replay(service: str) -> str:
+    """Return where `service` takes the request to tell events again."""
+    return f"cmd.{service}.kit.replay"

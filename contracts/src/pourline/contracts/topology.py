@@ -14,6 +14,9 @@ from pourline.contracts.base import Command, Event, Query
 SERVICES = ("auth-lock", "ledger", "keg-fifo", "alerts", "shift", "pos-adapter", "console")
 """Every service that has a process, in the order in which they are named everywhere."""
 
+BRIDGE = "mqtt-bridge"
+"""Runs beside them only where devices connect to a broker of the bar's own."""
+
 DAY_S = 24 * 3600
 MODULES: tuple[ModuleType, ...] = (guests, taps, money, cellar, evening)
 
@@ -160,6 +163,7 @@ ACCESS: dict[str, Access] = {
         publish=("cmd.>", "qry.>", "health.*"),
         subscribe=("evt.>", subjects.FLOW, "bar.*.alerts", "bar.*.alerts.>"),
     ),
+    BRIDGE: Access(publish=subjects.FROM_DEVICES, subscribe=subjects.TO_DEVICES),
 }
 
 
@@ -226,6 +230,16 @@ CONSUMERS = (
 )
 
 
+ABOUT_GAPS = (subjects.told, subjects.replay)
+"""What a reader of events asks their producer, to find and close gaps."""
+
+
+def producers_for(service: str) -> tuple[str, ...]:
+    """Return the services whose events `service` reads, in the order of `SERVICES`."""
+    read = {event.PRODUCER for event in ACCESS[service].events}
+    return tuple(producer for producer in SERVICES if producer in read)
+
+
 def permissions(service: str) -> Permissions:
     """Return what `service` may say and hear on the bus, and nothing more."""
     access = ACCESS[service]
@@ -233,10 +247,12 @@ def permissions(service: str) -> Permissions:
     publish = [
         *(event.subject() for event in events_of(service)),
         *(ask.subject() for ask in access.asks),
+        *(ask(producer) for producer in producers_for(service) for ask in ABOUT_GAPS),
         *access.publish,
         *(f"$JS.API.CONSUMER.MSG.NEXT.{c.stream}.{c.name}" for c in pulls),
         *(f"$JS.API.CONSUMER.INFO.{c.stream}.{c.name}" for c in pulls),
         *(f"$JS.ACK.{c.stream}.{c.name}.>" for c in pulls),
+        *(f"$JS.API.STREAM.INFO.{stream}" for stream in sorted({c.stream for c in pulls})),
         "$JS.API.INFO",
         "_INBOX.>",  # answers go to the asker's inbox, whose name nobody can guess
     ]
@@ -244,6 +260,7 @@ def permissions(service: str) -> Permissions:
     subscribe = [
         *answers,
         subjects.seen(service),
+        *(answer(service) for answer in ABOUT_GAPS if events_of(service)),
         subjects.health(service),
         *access.subscribe,
         f"_INBOX.{service}.>",

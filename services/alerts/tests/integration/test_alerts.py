@@ -1,6 +1,7 @@
 """Alerts against the real database: one a cause, opened, acknowledged, ended."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,15 +31,19 @@ AT = datetime.fromisoformat("2026-05-01T18:00:00Z")
 Told = TypeVar("Told", bound=Event)
 
 
-def told(event: Told, version: int = 1) -> Envelope[Told]:
+VERSIONS = itertools.count(1)
+
+
+def told(event: Told, version: int | None = None) -> Envelope[Told]:
+    """Return an event as it travels, newer than those before it unless it says otherwise."""
     return Envelope(
         id=str(new_id()),
         type=f"{event.TYPE}.v1",
         source=event.PRODUCER,
         subject="x",
         time=AT,
-        aggregate="x",
-        version=version,
+        aggregate=f"keg:{getattr(event, 'keg_id', 'none')}",
+        version=version or next(VERSIONS),
         data=event,
     )
 
@@ -168,6 +173,23 @@ async def test_a_cause_that_comes_back_is_a_new_alert(office: Office) -> None:
     states = [one.state.value for one in await office.alerts()]
     assert states == ["open", "resolved"]
     assert await office.announced() == ["opened", "resolved", "opened"]
+
+
+async def test_a_level_that_is_told_after_the_keg_is_off_opens_no_alert(office: Office) -> None:
+    late = told(level(500))
+    off = KegDisconnected(
+        keg_id="keg",
+        tap_id="1",
+        status=KegStatus.RETURNED,
+        swapped=False,
+        remaining_ml=Decimal(400),
+        disconnected_at=AT,
+    )
+    async with office.database.transaction() as unit:
+        await handlers.on_kegs_disconnected([told(off)], unit)
+        await handlers.on_keg_levels([late], unit)
+
+    assert await office.alerts() == []
 
 
 @pytest.mark.requirement("AL-1")

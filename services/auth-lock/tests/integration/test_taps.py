@@ -1,5 +1,6 @@
 """Taps against the real database: each happening moves a tap into the state it belongs in."""
 
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -38,13 +39,14 @@ class House:
     beverage: UUID
     set_aside: list[str] = field(default_factory=list)
     sequence: int = 0
+    versions: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     async def state(self) -> TapState:
         async with self.database.transaction() as unit:
             return (await taps.get_tap(GetTap(tap_id="1"), unit, STAFF)).state
 
-    async def connect_keg(self, *, remaining_ml: int = 50_000) -> UUID:
-        keg_id = new_id()
+    async def connect_keg(self, *, remaining_ml: int = 50_000, keg_id: UUID | None = None) -> UUID:
+        keg_id = keg_id or new_id()
         event = KegConnected(
             keg_id=str(keg_id),
             tap_id="1",
@@ -60,6 +62,9 @@ class House:
         return keg_id
 
     async def level(self, keg_id: UUID, remaining_ml: int) -> None:
+        await self.hear_levels(self.level_told(keg_id, remaining_ml))
+
+    def level_told(self, keg_id: UUID, remaining_ml: int) -> Envelope[KegLevelChanged]:
         event = KegLevelChanged(
             keg_id=str(keg_id),
             beverage_id=str(self.beverage),
@@ -68,8 +73,11 @@ class House:
             volume_ml=Decimal(50_000),
             remaining_ml=Decimal(remaining_ml),
         )
+        return self.envelope(event)
+
+    async def hear_levels(self, *events: Envelope[KegLevelChanged]) -> None:
         async with self.database.transaction() as unit:
-            await taps.know_keg_levels([self.envelope(event)], unit)
+            await taps.know_keg_levels(events, unit)
 
     async def disconnect_keg(self, keg_id: UUID) -> None:
         event = KegDisconnected(
@@ -142,7 +150,7 @@ class House:
             subject="x",
             time=self.clock.now(),
             aggregate="x",
-            version=1,
+            version=next(self.versions),
             data=event,
         )
 
@@ -189,6 +197,27 @@ async def test_a_keg_that_was_connected_earlier_never_takes_the_newer_ones_place
     await house.connect_keg(remaining_ml=0)
 
     assert await house.state() is TapState.ACTIVE
+
+
+async def test_a_keg_whose_connection_is_told_after_its_end_is_not_on_the_tap(
+    house: House,
+) -> None:
+    keg_id = new_id()
+    house.clock.advance(seconds=60)
+    await house.disconnect_keg(keg_id)
+    house.clock.advance(seconds=-60)
+    await house.connect_keg(keg_id=keg_id)
+
+    assert await house.state() is TapState.OUT_OF_KEG
+
+
+async def test_a_level_that_is_told_late_never_fills_an_empty_keg(house: House) -> None:
+    keg_id = await house.connect_keg()
+    late = house.level_told(keg_id, 300)
+    await house.level(keg_id, 0)
+    await house.hear_levels(late)
+
+    assert await house.state() is TapState.OUT_OF_KEG
 
 
 @pytest.mark.requirement("SY-3")

@@ -6,7 +6,7 @@ is decided by auth-lock through the auth callout; nobody is anonymous.
 
 from collections.abc import Sequence
 
-from pourline.contracts.topology import SERVICES, Permissions, permissions
+from pourline.contracts.topology import BRIDGE, SERVICES, Permissions, permissions
 from pourline.local.credentials import Secrets
 from pourline.local.servers.nats_server import quoted
 
@@ -47,7 +47,7 @@ USER = """\
 
 def authorization(secrets: Secrets) -> str:
     """Render accounts, users and callout for a nats-server."""
-    known = {service: permissions(service) for service in SERVICES}
+    known = {service: permissions(service) for service in (*SERVICES, BRIDGE)}
     users = {**known, OPERATOR: OPERATOR_PERMISSIONS}
     return CONFIGURATION.format(
         account=ACCOUNT,

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from pourline.contracts.topology import BRIDGE, SERVICES
 from pourline.local import credentials
 from pourline.local.access import authorization
 from pourline.local.credentials import Secrets
-from pourline.local.environment import Surroundings, names_databases, setting
+from pourline.local.environment import (
+    Surroundings,
+    foreign_broker,
+    inner_broker,
+    names_databases,
+    setting,
+)
 from pourline.local.errors import MisuseError, UnavailableError
 from pourline.local.paths import DataDir, RunFacts
 from pourline.local.ports import LOOPBACK, free_port, local_address, require_free
@@ -44,6 +51,7 @@ class Bar:
         self.demo = options.demo
         self.environ = environ
         self.secrets = credentials.load_or_make(options.data_dir)
+        self.foreign = foreign_broker(environ)
         self._patience_s = AFTER_A_KILL_S if options.data_dir.was_left_running else 0.0
         self.nats = self._make_nats(options)
         self.postgres = self._make_postgres()
@@ -53,6 +61,11 @@ class Bar:
     def servers(self) -> list[EmbeddedServer]:
         """The servers that are ours to run."""
         return [server for server in (self.postgres, self.nats) if server]
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Every service that runs here; the bridge only where a foreign broker is named."""
+        return (*SERVICES, BRIDGE) if self.foreign else SERVICES
 
     @property
     def surroundings(self) -> Surroundings:
@@ -73,25 +86,21 @@ class Bar:
 
     def ready_line(self) -> str:
         """Return the line that tells where to knock; credentials are nobody's business."""
-        mqtt = self.facts.mqtt_url or without_credentials(setting(self.environ, "MQTT_URL"))
+        own = self.facts.mqtt_url or without_credentials(inner_broker(self.environ))
+        mqtt = self.facts.foreign_mqtt_url or own
         bus = self.facts.nats_url or without_credentials(setting(self.environ, "NATS_URL"))
         return f"ready {self.facts.http_url} {mqtt} {bus}"
 
     def _make_nats(self, options: Options) -> NatsServer | None:
         named_bus = setting(self.environ, "NATS_URL")
-        named_broker = setting(self.environ, "MQTT_URL")
-        if named_bus and not named_broker:
+        if named_bus and not inner_broker(self.environ):
             raise MisuseError("NATS_URL is set and MQTT_URL is not: set both, or MQTT_URL alone")
         if named_bus:
             return None
-        certificate, key = certificate_pair(self.environ)
-        mqtt = MqttListener(
-            host=options.mqtt_host, port=options.mqtt_port, certificate=certificate, key=key
-        )
         server = NatsServer(
             self.data_dir.nats,
             port=options.nats_port,
-            mqtt=None if named_broker else mqtt,
+            mqtt=self._mqtt_listener(options),
             authorization=authorization(self.secrets),
         )
         server.log = self.data_dir.log(server.name)
@@ -99,6 +108,15 @@ class Bar:
         if server.mqtt:
             self._require_free(server.mqtt.host, server.mqtt_port, "mqtt")
         return server
+
+    def _mqtt_listener(self, options: Options) -> MqttListener:
+        """Return where devices connect; behind a foreign broker only the bar's own services do."""
+        certificate, key = certificate_pair(self.environ)
+        if self.foreign:
+            return MqttListener()
+        return MqttListener(
+            host=options.mqtt_host, port=options.mqtt_port, certificate=certificate, key=key
+        )
 
     def _make_postgres(self) -> PostgresServer | None:
         if names_databases(self.environ):
@@ -117,6 +135,7 @@ class Bar:
             mqtt_url=self.nats.mqtt_url if self.nats and self.nats.mqtt else None,
             nats_url=self.nats.url if self.nats else None,
             postgres_port=self.postgres.port if self.postgres else None,
+            foreign_mqtt_url=without_credentials(self.foreign) if self.foreign else None,
         )
 
     def _require_free(self, host: str, port: int, purpose: str) -> None:

@@ -14,6 +14,7 @@ from nats.aio.client import Client
 
 from pourline.contracts import subjects
 from pourline.local.errors import UnavailableError
+from pourline.local.watch import ANSWER_WITHIN_S
 
 Topology = Callable[[Client], Awaitable[None]]
 
@@ -21,8 +22,8 @@ CONNECT_WITHIN_S = 5
 DECLARED_WITHIN_S = 20
 """Recovering a large store after a crash takes its time."""
 
-ANSWER_WITHIN_S = 3.0
-"""Longer than a service waits for its own parts before it says which of them is down."""
+SILENT_AFTER_S = 2.5
+"""Leaves time, within `ANSWER_WITHIN_S`, to see whether it is the bus that is silent."""
 
 AGAIN_S = 0.2
 RECONNECT_WAIT_S = 0.1
@@ -92,6 +93,21 @@ class Bus:
         health = json.loads(answer.data)
         ill = [f"{part}: {state}" for part, state in health["parts"].items() if state != "ok"]
         return Condition(service=service, ready=health["ready"], reason=", ".join(ill))
+
+    async def answers(self, service: str) -> bool | None:
+        """Return whether a service answers at all; None while the bus itself does not."""
+        try:
+            await self._connection.request(subjects.health(service), timeout=SILENT_AFTER_S)
+        except (nats.errors.Error, TimeoutError):
+            return False if await self._is_up() else None
+        return True
+
+    async def _is_up(self) -> bool:
+        try:
+            await self._connection.flush(timeout=1)
+        except (nats.errors.Error, TimeoutError):
+            return False
+        return self._connection.is_connected
 
     async def conditions(self, services: Sequence[str]) -> list[Condition]:
         """Ask several services at once."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from pourline.contracts.topology import SERVICES
+from pourline.contracts.topology import BRIDGE, SERVICES
 from pourline.local.access import SYSTEM
 from pourline.local.credentials import Secrets
 from pourline.local.errors import MisuseError, UnavailableError
@@ -32,6 +32,23 @@ def setting(environ: Mapping[str, str], name: str) -> str | None:
         return Path(path).read_text().strip()
     except OSError as error:
         raise UnavailableError(f"cannot read {name}_FILE {path}: {error.strerror}") from error
+
+
+def foreign_broker(environ: Mapping[str, str]) -> str | None:
+    """Return the broker of the bar's own to which devices connect, None where it is the bus's.
+
+    `MQTT_BRIDGE_URL` says it plainly; `MQTT_URL` without `NATS_URL` cannot be the bus's broker.
+    """
+    named, bus = setting(environ, "MQTT_BRIDGE_URL"), setting(environ, "NATS_URL")
+    broker = None if bus else setting(environ, "MQTT_URL")
+    if named and broker and named != broker:
+        raise MisuseError("MQTT_URL and MQTT_BRIDGE_URL name two brokers, and NATS_URL no bus")
+    return named or broker
+
+
+def inner_broker(environ: Mapping[str, str]) -> str | None:
+    """Return the bus's own broker where the environment names both, None where it is ours."""
+    return setting(environ, "MQTT_URL") if setting(environ, "NATS_URL") else None
 
 
 def database_setting(environ: Mapping[str, str], service: str) -> str | None:
@@ -69,17 +86,22 @@ class Surroundings:
             given |= self._of_gatekeeper()
         if service == "console" and self.facts:
             given |= {"HTTP_HOST": self.facts.http_host, "HTTP_PORT": str(self.facts.http_port)}
+        foreign = foreign_broker(self.environ)
+        if service == "console" and foreign:
+            given["MQTT_BRIDGE"] = "true"
+        if service == BRIDGE:
+            given["MQTT_BRIDGE_URL"] = self._required(foreign)
         return given
 
     def nats_url(self, user: str) -> str:
         """Return the bus, with the credentials of a user."""
         own = self.facts.nats_url if self.facts else None
-        return self._bus_url("NATS_URL", user, own)
+        return self._bus_url("NATS_URL", setting(self.environ, "NATS_URL"), user, own)
 
     def mqtt_url(self, user: str) -> str:
         """Return the broker, with the credentials of a user."""
         own = self.facts.mqtt_url if self.facts else None
-        return self._bus_url("MQTT_URL", user, own)
+        return self._bus_url("MQTT_URL", inner_broker(self.environ), user, own)
 
     def database_url(self, service: str) -> str:
         """Return a service's database, as the role it runs as."""
@@ -104,8 +126,13 @@ class Surroundings:
             given["SYSTEM_NATS_URL"] = self._with_user(self.facts.nats_url, SYSTEM)
         return given
 
-    def _bus_url(self, name: str, user: str, own: str | None) -> str:
-        named = setting(self.environ, name)
+    @staticmethod
+    def _required(foreign: str | None) -> str:
+        if foreign is None:
+            raise MisuseError("no foreign broker is named: set MQTT_BRIDGE_URL")
+        return foreign
+
+    def _bus_url(self, name: str, named: str | None, user: str, own: str | None) -> str:
         if named:
             return named.replace("{service}", user)
         if not own:

@@ -22,6 +22,8 @@ class RunFacts:
     mqtt_url: str | None
     nats_url: str | None
     postgres_port: int | None
+    foreign_mqtt_url: str | None = None
+    """Where devices connect when that is a broker of the bar's own, without credentials."""
 
 
 class DataDir:

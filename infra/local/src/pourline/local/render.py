@@ -7,7 +7,7 @@ a variable of the environment.
 import sys
 from pathlib import Path
 
-from pourline.contracts.topology import SERVICES, permissions
+from pourline.contracts.topology import BRIDGE, SERVICES, permissions
 from pourline.local.access import ACCOUNT, OPERATOR, OPERATOR_PERMISSIONS, SYSTEM
 from pourline.local.environment import WITH_DATABASE, snake
 from pourline.local.servers.nats_server import MAX_PAYLOAD_BYTES, quoted
@@ -70,7 +70,8 @@ done
 
 def files() -> dict[Path, str]:
     """Return every generated file and what stands in it."""
-    known = {**{name: permissions(name) for name in SERVICES}, OPERATOR: OPERATOR_PERMISSIONS}
+    known = {name: permissions(name) for name in (*SERVICES, BRIDGE)}
+    known[OPERATOR] = OPERATOR_PERMISSIONS
     users = [
         NATS_USER.format(
             name=name,

@@ -11,6 +11,7 @@ from typing import Self
 from pourline.local import process
 from pourline.local.errors import UnavailableError
 from pourline.local.process import POLL_S, Command
+from pourline.local.watch import Answers, Watch
 
 BACKOFF_S = (0.0, 0.25, 0.5, 1.0, 2.0, 5.0)
 """Pauses before the first, second, … restart in a row; the last one stays."""
@@ -50,6 +51,11 @@ class Child:
             pause_s = BACKOFF_S[min(deaths_in_a_row, len(BACKOFF_S)) - 1]
             _say(f"{self.command.name} ended ({_ending(code)}); starting it again")
             await asyncio.sleep(pause_s)
+
+    def end(self) -> None:
+        """End its present life at once; it is started again."""
+        if self._process:
+            process.kill(self._process)
 
     def require_hope(self) -> None:
         """Raise UnavailableError when the process keeps dying as soon as it is started."""
@@ -99,6 +105,11 @@ class Supervisor:
         self.children[command.name] = child
         self._lives.append(asyncio.create_task(child.run(), name=command.name))
         return child
+
+    def watch(self, child: Child, answers: Answers) -> None:
+        """Replace the child's process, from its first answer on, when it answers nobody."""
+        life = Watch(child.command.name, child, answers).run()
+        self._lives.append(asyncio.create_task(life, name=f"watch {child.command.name}"))
 
 
 async def run_once(command: Command) -> None:

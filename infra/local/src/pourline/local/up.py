@@ -2,23 +2,29 @@
 
 import asyncio
 import signal
+import sys
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 
-from pourline.contracts.topology import SERVICES
+from pourline.contracts.topology import BRIDGE
 from pourline.local.access import OPERATOR
 from pourline.local.bar import Bar, Options
-from pourline.local.bus import Bus
+from pourline.local.bus import Bus, Condition
 from pourline.local.errors import OK, MisuseError, UnavailableError
 from pourline.local.servers.embedded import EmbeddedServer
 from pourline.local.supervisor import Supervisor, ready, run_once
 from pourline.local.topology import apply_topology
-from pourline.local.web import answers
+from pourline.local.web import LIVE, READY, answers
 
 READY_WITHIN_S = 120.0
 """Past this a start has failed; a first start on a slow machine takes some twenty seconds."""
 
 ASK_AGAIN_S = 0.1
+
+FOREIGN_WITHIN_S = 5.0
+"""When all else is ready a broker that is not ours has this long; the bridge goes on trying."""
 
 
 async def up(options: Options, environ: Mapping[str, str]) -> int:
@@ -61,8 +67,9 @@ async def _start(bar: Bar, parts: AsyncExitStack) -> None:
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
     services = await parts.enter_async_context(Supervisor())
-    for service in SERVICES:
-        services.add(bar.command(service, "serve", service))
+    for service in bar.services:
+        child = services.add(bar.command(service, "serve", service))
+        services.watch(child, partial(bus.result().answers, service))
     await _all_ready(bar, services, bus.result())
 
 
@@ -81,17 +88,34 @@ async def _open_bus(bar: Bar, servers: Supervisor, parts: AsyncExitStack) -> Bus
 
 async def _start_server(server: EmbeddedServer, servers: Supervisor) -> None:
     await server.prepare()
-    await ready(servers.add(server.command), server.is_ready)
+    child = servers.add(server.command)
+    await ready(child, server.is_ready)
+    servers.watch(child, server.answers)
 
 
 async def _all_ready(bar: Bar, services: Supervisor, bus: Bus) -> None:
     """Wait until every service and the console's port say so; raise when one cannot start."""
-    waiting = list(SERVICES)
+    waiting = list(bar.services)
+    foreign_until_s = time.monotonic() + FOREIGN_WITHIN_S
     while waiting:
         for child in services.children.values():
             child.require_hope()
-        conditions = await bus.conditions(waiting)
-        waiting = [condition.service for condition in conditions if not condition.ready]
+        conditions = [one for one in await bus.conditions(waiting) if not one.ready]
+        waiting = [one.service for one in conditions]
+        if len(conditions) == 1 and _foreign_broker_is_away(conditions[0]):
+            if time.monotonic() > foreign_until_s:
+                print(f"pourline: starting without {conditions[0].reason}", file=sys.stderr)
+                break
+        else:
+            foreign_until_s = time.monotonic() + FOREIGN_WITHIN_S
         await asyncio.sleep(ASK_AGAIN_S if waiting else 0)
-    while not await answers(bar.facts.http_url):  # noqa: ASYNC110 - another process's state
+    path = LIVE if waiting else READY
+    while not await answers(bar.facts.http_url, path):  # noqa: ASYNC110 - another process's state
         await asyncio.sleep(ASK_AGAIN_S)
+
+
+def _foreign_broker_is_away(condition: Condition) -> bool:
+    """Return whether the bridge is well but for the broker that is not ours to start."""
+    others = condition.reason.partition(", ")[2]
+    is_away = condition.reason.startswith("foreign_broker: ")
+    return condition.service == BRIDGE and is_away and not others

@@ -13,6 +13,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from pourline.contracts.topology import ACCESS, producers_for
 from pourline.kit.invariants import Invariant
 from pourline.local.environment import WITH_DATABASE, snake
 
@@ -86,7 +87,42 @@ def _holds_without_a_lock(connections: Connections) -> Sequence[Row]:
     return [row for row in held if row["grant_id"] not in locked]
 
 
+def _events_never_taken_in(connections: Connections) -> Sequence[Row]:
+    """Return published events that a reader has neither taken in nor set aside."""
+    return [
+        {"reader": reader, "producer": producer, **row}
+        for reader in ACCESS
+        for producer in producers_for(reader)
+        for row in _not_taken_in(connections, reader, producer)
+    ][:LISTED_MAX]
+
+
+def _not_taken_in(connections: Connections, reader: str, producer: str) -> Sequence[Row]:
+    subjects = ", ".join(
+        f"'{event.subject()}'" for event in ACCESS[reader].events if producer == event.PRODUCER
+    )
+    told = f"FROM outbox WHERE published_at IS NOT NULL AND subject IN ({subjects})"
+    oldest = rows_of(connections[producer], "SELECT coalesce(min(seq), 0) AS seq FROM outbox")
+    seen = f"FROM inbox WHERE producer = '{producer}' AND seq >= {oldest[0]['seq']}"
+    counts = [
+        rows_of(connections[owner], f"SELECT count(*) AS events {source}")
+        for owner, source in ((producer, told), (reader, seen))
+    ]
+    if counts[0] == counts[1]:
+        return []
+    known = {row["msg_id"] for row in rows_of(connections[reader], f"SELECT msg_id::text {seen}")}
+    aside = "SELECT headers->>'Nats-Msg-Id' AS msg_id FROM dead_letter"
+    known |= {row["msg_id"] for row in rows_of(connections[reader], aside)}
+    events = rows_of(connections[producer], f"SELECT seq, subject, msg_id::text {told}")
+    return [row for row in events if row["msg_id"] not in known]
+
+
 ACROSS: tuple[Across, ...] = (
+    Across(
+        name="every_event_was_taken_in",
+        why="What one service tells, every reader acts on, or sets aside with a reason.",
+        offenders=_events_never_taken_in,
+    ),
     Across(
         name="accepted_volume_is_taken_volume",
         why="Volume accepted = volume taken from kegs + recorded shortfall.",

@@ -5,14 +5,14 @@ import ssl
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-READY = "/health/ready"
+LIVE, READY = "/health/live", "/health/ready"
 ANSWER_WITHIN_S = 5.0
 
 
-async def answers(url: str) -> bool:
-    """Return whether the console at this address says that the bar is ready."""
+async def answers(url: str, path: str = READY) -> bool:
+    """Return whether the console at this address says that the bar is ready, or that it lives."""
     try:
-        return await asyncio.wait_for(_status(url, READY), ANSWER_WITHIN_S) == 200
+        return await asyncio.wait_for(_status(url, path), ANSWER_WITHIN_S) == 200
     except (OSError, TimeoutError, ValueError):
         return False
 

@@ -4,8 +4,11 @@ Nothing external happens inside a unit of work. What it announces goes to the ou
 same commit.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -24,6 +27,8 @@ POOL_WAIT_S = 5.0
 """A request waits no longer for a connection; past that the database counts as down."""
 STATEMENT_TIMEOUT_MS = 10_000
 """No statement of a bar's evening may take longer; a stuck one must not hold its locks."""
+SILENCE_MAX_S = 15.0
+"""A server that keeps a transaction waiting for longer is on a connection that leads nowhere."""
 
 Row = dict[str, Any]
 Parameters = Mapping[str, object] | Sequence[object]
@@ -135,6 +140,42 @@ class UnitOfWork:
         )
 
 
+LINK: dict[str, Any] = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""How a client notices within about ten seconds that its server's machine is gone."""
+LINK_OPTIONS = (
+    "-c timezone=UTC -c idle_in_transaction_session_timeout=15000 -c tcp_keepalives_idle=5 "
+    "-c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000"
+)
+"""The same for the server, which also takes its locks back from a client that stands still."""
+
+
+@contextmanager
+def not_for_ever(
+    connection: AsyncConnection[Any], within_s: float = SILENCE_MAX_S
+) -> Iterator[None]:
+    """Break `connection` when what is inside takes longer than `within_s`.
+
+    psycopg waits for a silent server for ever, even when it is cancelled; a broken connection
+    raises `psycopg.OperationalError`.
+    """
+    shut = asyncio.get_running_loop().call_later(within_s, _shut, connection.fileno())
+    try:
+        yield
+    finally:
+        shut.cancel()
+
+
+def _shut(descriptor: int) -> None:
+    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
 def as_json(rows: object) -> str:
     """Return `rows` as one JSON parameter: many times cheaper to send than arrays."""
     return orjson.dumps(rows, default=str).decode()
@@ -143,10 +184,19 @@ def as_json(rows: object) -> str:
 class Database:
     """A pool of connections to one service's database."""
 
-    def __init__(self, *, url: str, service: str, clock: Clock, pool_max: int = 8) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        service: str,
+        clock: Clock,
+        pool_max: int = 8,
+        silence_max_s: float = SILENCE_MAX_S,
+    ) -> None:
         self.service = service
         self.url = url
         self._clock = clock
+        self._silence_max_s = silence_max_s
         self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
             url,
             min_size=1,
@@ -156,11 +206,10 @@ class Database:
             reconnect_timeout=0,  # the pool tries for ever while anybody asks
             check=None,
             kwargs={
-                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} {LINK_OPTIONS}",
                 "row_factory": tuple_row,
                 "prepare_threshold": 2,
-                "keepalives_idle": 10,
-                "connect_timeout": 3,
+                **LINK,
             },
         )
 
@@ -177,9 +226,10 @@ class Database:
         """Open a unit of work; commit at its end, roll back on any exception."""
         async with self._pool.connection() as connection:
             unit = UnitOfWork(connection=connection, clock=self._clock, service=self.service)
-            async with connection.transaction():
-                yield unit
-                await unit.save_announcements()
+            with not_for_ever(connection, self._silence_max_s):
+                async with connection.transaction():
+                    yield unit
+                    await unit.save_announcements()
 
     async def ping(self) -> None:
         """Ask the database anything; raises what psycopg raises when it is away."""

@@ -56,7 +56,8 @@ class Inbox:
             if left <= 0:
                 return False
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), min(left, WAIT_STEP_S))
+                async with asyncio.timeout(min(left, WAIT_STEP_S)):
+                    await changed.wait()
 
     async def _has_all(self, database: Database, msg_ids: Sequence[UUID]) -> bool:
         async with database.transaction() as unit:

@@ -16,13 +16,14 @@ import aiomqtt
 
 from pourline.kit.db import Database, UnitOfWork
 from pourline.kit.errors import TROUBLE
+from pourline.kit.pulse import beat
 
 RECONNECT_WAIT_S = 0.5
 TELL_POLL_S = 1.0
 GATHER_S = 0.05
 """What changes several times in this time is told once."""
 PUBACK_WAIT_S = 5.0
-KEEPALIVE_S = 10
+KEEPALIVE_S = 5
 
 log = logging.getLogger(__name__)
 
@@ -142,8 +143,10 @@ class RetainedTeller:
     async def run(self) -> NoReturn:
         """Tell for ever; what cannot be told now is told later."""
         while True:
+            beat()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), TELL_POLL_S)
+                async with asyncio.timeout(TELL_POLL_S):
+                    await self._wake.wait()
             self._wake.clear()
             await asyncio.sleep(GATHER_S)
             try:
@@ -156,6 +159,7 @@ class RetainedTeller:
         async with self._database.transaction() as unit:
             words = await self._store.untold(unit)
         for word in words:
+            beat()
             await self._publisher.publish(word.topic, word.payload)
         if words:
             async with self._database.transaction() as unit:

@@ -9,11 +9,14 @@ from pourline.contracts.base import Event
 from pourline.kit.clock import Clock
 from pourline.kit.db import Database
 from pourline.kit.dead_letters import DeadLetters
+from pourline.kit.gaps import GapWatch
 from pourline.kit.health import Check, Health
 from pourline.kit.inbox import Inbox
 from pourline.kit.nats import BatchConsumer, Caller, EventConsumer, Handler, Responder, connect
 from pourline.kit.nats.consumer import Handle
 from pourline.kit.outbox import Relay
+from pourline.kit.replay import Retelling
+from pourline.kit.retention import Retention
 from pourline.kit.run import Service
 from pourline.kit.settings import ServiceSettings
 
@@ -52,7 +55,10 @@ class Plumbing:
             caller=Caller(bus=bus),
             service=Service(),
         )
-        plumbing.service.loops["outbox"] = Relay(url=settings.dsn, service=name, bus=bus).run
+        plumbing.service.loops |= {
+            "outbox": Relay(url=settings.dsn, service=name, bus=bus).run,
+            "retention": Retention(database=database).run,
+        }
         plumbing.service.closers += [database.close, bus.close]
         plumbing.checks |= {"database": database.ping, "bus": plumbing._bus_is_up}
         return plumbing
@@ -83,16 +89,19 @@ class Plumbing:
             handlers=handlers,
             after_commit=after_commit,
         )
-        self.consume(
-            stream="EVENTS",
-            durable=f"{self.settings.service}--events",
-            handle=events,
-            linger_s=linger_s,
-        )
+        durable = f"{self.settings.service}--events"
+        self.consume(stream="EVENTS", durable=durable, handle=events, linger_s=linger_s)
+        read: dict[str, list[str]] = {}
+        for event in handlers:
+            read.setdefault(event.PRODUCER, []).append(event.subject())
+        self.service.loops["gaps"] = GapWatch(
+            bus=self.bus, database=self.database, stream="EVENTS", consumer=durable, read=read
+        ).run
 
     async def finish(self) -> Service:
         """Begin to answer requests and health, and return the service to run."""
         await self.responder.start()
+        await Retelling(bus=self.bus, service=self.settings.service, database=self.database).start()
         health = Health(bus=self.bus, service=self.settings.service, parts=self.checks)
         await health.start()
         return self.service

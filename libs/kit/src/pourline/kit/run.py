@@ -11,6 +11,7 @@ from typing import Any
 import uvloop
 
 from pourline.kit import telemetry
+from pourline.kit.pulse import PULSE, Pulse, turn
 from pourline.kit.settings import ServiceSettings
 
 STOP_WAIT_S = 3.0
@@ -32,7 +33,8 @@ def run_service(
 ) -> int:
     """Build and run a service until SIGTERM or SIGINT; return the exit code.
 
-    A loop that ends or raises ends the process with 1: the supervisor starts a clean one.
+    A loop that ends or raises ends the process with 1, one that stands still with 70: whoever
+    supervises starts a clean one.
     """
     telemetry.set_up_logs(service=settings.service, level=settings.log_level)
     telemetry.set_up_traces(service=settings.service, endpoint=settings.otel_exporter_otlp_endpoint)
@@ -51,9 +53,11 @@ async def _run(name: str, build: Callable[[], Coroutine[Any, Any, Service]]) -> 
         building.cancel()
         return 0
     service = building.result()
-    tasks = {
-        asyncio.create_task(start(), name=loop_name) for loop_name, start in service.loops.items()
-    }
+    pulse = Pulse()
+    PULSE.set(pulse)
+    loops = service.loops | {"event_loop": turn}
+    tasks = {asyncio.create_task(start(), name=loop_name) for loop_name, start in loops.items()}
+    pulse.watch()
     log.info("service_started", extra={"loops": sorted(service.loops)})
     done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
     broken = [task for task in done if task is not stopping]

@@ -11,6 +11,12 @@ def now() -> sa.sql.elements.TextClause:
 
 def add_kit_tables(metadata: sa.MetaData) -> None:
     """Define outbox, inbox, dead letters and idempotency records in `metadata`."""
+    _add_outbox(metadata)
+    _add_inbox(metadata)
+    _add_records(metadata)
+
+
+def _add_outbox(metadata: sa.MetaData) -> None:
     sa.Table(
         "outbox",
         metadata,
@@ -34,6 +40,9 @@ def add_kit_tables(metadata: sa.MetaData) -> None:
         sa.Column("value", sa.BigInteger, nullable=False),
         sa.CheckConstraint("one", name="outbox_counter_is_one_row"),
     )
+
+
+def _add_inbox(metadata: sa.MetaData) -> None:
     sa.Table(
         "inbox",
         metadata,
@@ -42,7 +51,18 @@ def add_kit_tables(metadata: sa.MetaData) -> None:
         sa.Column("producer", sa.Text, nullable=False),
         sa.Column("seq", sa.BigInteger, nullable=False),
         sa.Column("at", pg.TIMESTAMP(timezone=True), nullable=False, server_default=now()),
+        sa.Index("inbox_at", "at", postgresql_using="brin"),
     )
+    sa.Table(
+        "inbox_confirmed",
+        metadata,
+        sa.Column("consumer", sa.Text, primary_key=True),
+        sa.Column("producer", sa.Text, primary_key=True),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+    )
+
+
+def _add_records(metadata: sa.MetaData) -> None:
     sa.Table(
         "dead_letter",
         metadata,

@@ -1,14 +1,15 @@
 """Opening, acknowledging and ending alerts."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pourline.alerts import domain, store
 from pourline.alerts.domain import Breach, Findings, KegLevel, Kind
 from pourline.alerts.errors import AlertOver, AlertUnknown
 from pourline.contracts import evening
-from pourline.contracts.base import Envelope, Listing
+from pourline.contracts.base import Envelope, Event, Listing
 from pourline.contracts.cellar import (
     KegConnected,
     KegDisconnected,
@@ -24,6 +25,8 @@ from pourline.kit.ids import new_id, parse_id
 from pourline.kit.nats import Context
 
 MAIN = "main"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+State = TypeVar("State", bound=Event)
 
 
 async def apply(unit: UnitOfWork, findings: Iterable[Findings]) -> None:
@@ -44,11 +47,22 @@ async def _open(unit: UnitOfWork, breach: Breach) -> None:
         _announce(unit, row, evening.AlertOpened, actor=None)
 
 
+async def _no_old_news(
+    unit: UnitOfWork, events: Sequence[Envelope[State]]
+) -> list[Envelope[State]]:
+    """Return the newest of `events` about each thing, unless a newer one came before."""
+    newest = {event.aggregate: event for event in sorted(events, key=lambda one: one.version)}
+    fresh = await store.note_newest(unit, {about: one.version for about, one in newest.items()})
+    return [event for about, event in newest.items() if about in fresh]
+
+
 async def on_keg_levels(events: Sequence[Envelope[KegLevelChanged]], unit: UnitOfWork) -> None:
     """Look at the newest level of each keg."""
     ratio = await store.keg_low_ratio(unit)
-    newest = {event.data.keg_id: event.data for event in events}
-    levels = [KegLevel(**_keg(level), tap_id=level.tap_id) for level in newest.values()]
+    levels = [
+        KegLevel(**_keg(event.data), tap_id=event.data.tap_id)
+        for event in await _no_old_news(unit, events)
+    ]
     await apply(unit, [domain.keg_findings(level, low_ratio=ratio) for level in levels])
 
 
@@ -61,7 +75,7 @@ async def on_kegs_connected(events: Sequence[Envelope[KegConnected]], unit: Unit
             domain.keg_findings(
                 KegLevel(**_keg(event.data), tap_id=event.data.tap_id), low_ratio=ratio
             )
-            for event in events
+            for event in await _no_old_news(unit, events)
         ],
     )
 
@@ -80,23 +94,30 @@ async def on_kegs_disconnected(
     events: Sequence[Envelope[KegDisconnected]], unit: UnitOfWork
 ) -> None:
     """End the alerts of kegs that are off."""
-    await apply(unit, [domain.keg_is_off(event.data.keg_id) for event in events])
+    await apply(
+        unit,
+        [domain.keg_is_off(event.data.keg_id) for event in await _no_old_news(unit, events)],
+    )
 
 
 async def on_pours_accepted(events: Sequence[Envelope[PourAccepted]], unit: UnitOfWork) -> None:
     """Look for flow that nobody asked for, and for guests who owe."""
-    findings = []
-    owing = {}
-    for pour in (event.data for event in events):
-        if pour.ghost:
-            findings.append(_about_pour(pour, Kind.GHOST_POUR))
-        if pour.guest_id and pour.balance is not None and pour.balance < 0:
-            owing[pour.guest_id] = pour
+    pours = [event.data for event in events]
+    findings = [_about_pour(pour, Kind.GHOST_POUR) for pour in pours if pour.ghost]
+    charged = {
+        pour.guest_id: pour
+        for pour in sorted(pours, key=_accepted_at)
+        if pour.guest_id and pour.balance is not None
+    }
+    fresh = await store.note_newest(
+        unit, {_purse(guest_id): _accepted_at(pour) for guest_id, pour in charged.items()}
+    )
     findings += [
         domain.balance_findings(
             guest_id=guest_id, location=pour.location, balance=pour.balance or 0
         )
-        for guest_id, pour in owing.items()
+        for guest_id, pour in charged.items()
+        if _purse(guest_id) in fresh and (pour.balance or 0) < 0
     ]
     await apply(unit, findings)
 
@@ -111,6 +132,19 @@ async def on_pours_mismatched(events: Sequence[Envelope[PourMismatched]], unit: 
     await apply(unit, [_about_pour(event.data, Kind.SYNC_MISMATCH) for event in events])
 
 
+def _purse(guest_id: str) -> str:
+    return f"balance:{guest_id}"
+
+
+def _accepted_at(pour: PourAccepted) -> int:
+    return _microseconds(pour.accepted_at)
+
+
+def _microseconds(at: datetime) -> int:
+    """Return an instant as a number: what one account's balances are ordered by."""
+    return int((at - EPOCH) / timedelta(microseconds=1))
+
+
 def _about_pour(pour: PourAccepted | PourHeld | PourMismatched, kind: Kind) -> Findings:
     return domain.pour_findings(
         client_tx_id=pour.client_tx_id,
@@ -123,21 +157,24 @@ def _about_pour(pour: PourAccepted | PourHeld | PourMismatched, kind: Kind) -> F
 
 async def on_topups(events: Sequence[Envelope[GuestToppedUp]], unit: UnitOfWork) -> None:
     """End the alert of a guest who paid."""
+    topups = sorted((event.data for event in events), key=lambda topup: topup.at)
+    paid = {topup.guest_id: topup for topup in topups}
+    fresh = await store.note_newest(
+        unit, {_purse(guest_id): _microseconds(one.at) for guest_id, one in paid.items()}
+    )
     await apply(
         unit,
         [
-            domain.balance_findings(
-                guest_id=event.data.guest_id, location=MAIN, balance=event.data.balance
-            )
-            for event in events
-            if event.data.balance >= 0
+            domain.balance_findings(guest_id=guest_id, location=MAIN, balance=one.balance)
+            for guest_id, one in paid.items()
+            if _purse(guest_id) in fresh and one.balance >= 0
         ],
     )
 
 
 async def on_tap_states(events: Sequence[Envelope[TapStateChanged]], unit: UnitOfWork) -> None:
     """Look at the newest word on each tap's link."""
-    newest = {event.data.tap_id: event.data for event in events}
+    newest = [event.data for event in await _no_old_news(unit, events)]
     findings = [
         domain.tap_findings(
             tap_id=tap.tap_id,
@@ -145,13 +182,13 @@ async def on_tap_states(events: Sequence[Envelope[TapStateChanged]], unit: UnitO
             online=tap.online or not tap.was_ever_online,
             pending_sync=tap.pending_sync,
         )
-        for tap in newest.values()
+        for tap in newest
     ]
     findings += [
         domain.stop_findings(
             tap_id=tap.tap_id, location=tap.location, unconfirmed=tap.stop_unconfirmed
         )
-        for tap in newest.values()
+        for tap in newest
     ]
     await apply(unit, findings)
 

@@ -1,13 +1,13 @@
 """All of alerts' SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from uuid import UUID
 
 import orjson
 
 from pourline.alerts.domain import KEG_LOW_RATIO, SEVERITIES, Breach, Cause
-from pourline.kit.db import Row, UnitOfWork
+from pourline.kit.db import Row, UnitOfWork, as_json
 
 
 async def open_alert(unit: UnitOfWork, *, alert_id: UUID, breach: Breach) -> bool:
@@ -117,6 +117,21 @@ async def mark_told(unit: UnitOfWork, told: Sequence[tuple[str, int]]) -> None:
 async def tell_standing_again(unit: UnitOfWork) -> None:
     """Have every alert that is not resolved told again: the broker may have lost it."""
     await unit.execute("UPDATE alert SET told_version = 0 WHERE state <> 'resolved'")
+
+
+async def note_newest(unit: UnitOfWork, versions: Mapping[str, int]) -> set[str]:
+    """Remember the newest word on each thing; return those about which this is no old news."""
+    rows = await unit.all(
+        """
+        INSERT INTO newest (about, version)
+        SELECT about, version FROM json_to_recordset(%s) AS word (about text, version bigint)
+        ON CONFLICT (about) DO UPDATE SET version = excluded.version
+            WHERE newest.version <= excluded.version
+        RETURNING about
+        """,
+        (as_json([{"about": about, "version": one} for about, one in sorted(versions.items())]),),
+    )
+    return {row["about"] for row in rows}
 
 
 async def save_config(unit: UnitOfWork, *, key: str, value: object, version: int) -> None:

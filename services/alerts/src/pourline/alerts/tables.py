@@ -45,6 +45,13 @@ alert = sa.Table(
     sa.Index("alert_by_state", "state", "number"),
 )
 
+newest = sa.Table(
+    "newest",
+    metadata,
+    sa.Column("about", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+)
+
 config = sa.Table(
     "config",
     metadata,

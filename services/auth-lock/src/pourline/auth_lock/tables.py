@@ -109,6 +109,7 @@ tap = sa.Table(
     sa.Column("order_reason", sa.Text),
     sa.Column("keg_id", pg.UUID),
     sa.Column("keg_connected_at", INSTANT),
+    sa.Column("keg_version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Column("remaining_ml", VOLUME),
     sa.Column("volume_ml", VOLUME),
     sa.Column("online", sa.Boolean, nullable=False, server_default=sa.false()),

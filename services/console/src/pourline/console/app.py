@@ -14,6 +14,7 @@ from pourline.console.api.tokens import Tokens
 from pourline.console.settings import Settings
 from pourline.console.store import Board
 from pourline.contracts.taps import Login, Session
+from pourline.contracts.topology import BRIDGE, SERVICES
 from pourline.kit.clock import Clock
 from pourline.kit.health import Health
 from pourline.kit.nats import Caller, connect
@@ -57,7 +58,9 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
         logins=logins,
         signatures=FailureLimit(clock=clock, tries_max=SIGNATURES_MAX),
     )
-    app = make_application(gateway=gateway, bus=bus, report=health.report)
+    others = [name for name in SERVICES if name != settings.service]
+    others += [BRIDGE] if settings.mqtt_bridge else []
+    app = make_application(gateway=gateway, bus=bus, report=health.report, others=others)
     pages.mount(
         app,
         board=board,

@@ -16,3 +16,6 @@ class Settings(ServiceSettings):
     http_port: int = Field(default=8080, description="The one HTTP port.")
     tls_cert_file: str = Field(default="", description="Certificate chain; empty: plain HTTP.")
     tls_key_file: str = Field(default="", description="The certificate's key.")
+    mqtt_bridge: bool = Field(
+        default=False, description="Whether a bridge to a foreign broker runs; readiness asks it."
+    )

@@ -33,8 +33,8 @@ def _way_to_the_bar(data_dir: DataDir) -> dict[str, str]:
     )
     way["POURLINE_HTTP_URL"] = facts.http_url
     way["POURLINE_TOKEN"] = mint(key=surroundings.token_key, subject="demo", level=OWNER_LEVEL)
-    if facts.mqtt_url:
-        way["POURLINE_MQTT_URL"] = facts.mqtt_url
+    if facts.foreign_mqtt_url or facts.mqtt_url:
+        way["POURLINE_MQTT_URL"] = facts.foreign_mqtt_url or facts.mqtt_url or ""
     elif os.environ.get("MQTT_URL"):
         way["POURLINE_MQTT_URL"] = os.environ["MQTT_URL"]
     return way

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from importlib import import_module
 
-from pourline.contracts.topology import SERVICES
+from pourline.contracts.topology import BRIDGE, SERVICES
 from pourline.local import credentials
 from pourline.local.environment import Surroundings, snake
 from pourline.local.errors import MisuseError
@@ -15,8 +15,9 @@ from pourline.local.paths import DataDir
 def run(arguments: argparse.Namespace) -> int:
     """Become the service; what the environment says already is left as it is."""
     service = arguments.service
-    if service not in SERVICES:
-        raise MisuseError(f"no service {service}; there are {', '.join(SERVICES)}")
+    known = (*SERVICES, BRIDGE)
+    if service not in known:
+        raise MisuseError(f"no service {service}; there are {', '.join(known)}")
     data_dir = DataDir(arguments.data_dir)
     surroundings = Surroundings(
         environ=dict(os.environ),

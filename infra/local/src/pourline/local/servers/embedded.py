@@ -42,6 +42,10 @@ class EmbeddedServer(ABC):
     async def is_ready(self, pid: int) -> bool:
         """Return whether the server takes work that runs as this process."""
 
+    @abstractmethod
+    async def answers(self) -> bool:
+        """Return whether the server answers a stranger; never ends while it stands still."""
+
     @property
     def pid(self) -> int:
         """The process id of the running server."""

@@ -126,6 +126,10 @@ class NatsServer(EmbeddedServer):
             return False
         return self.mqtt is None or await _listens(local_address(self.mqtt.host), self.mqtt_port)
 
+    async def answers(self) -> bool:
+        """Return whether the server greets who connects."""
+        return await _greets(LOOPBACK, self.port)
+
     def _mqtt_block(self) -> str:
         if self.mqtt is None:
             return ""

@@ -16,6 +16,8 @@ from pourline.local.process import Command, Identity
 from pourline.local.servers.embedded import EmbeddedServer
 
 SUPERUSER = "postgres"
+SSL_REQUEST = bytes.fromhex("0000000804d2162f")
+"""Length and code of `SSLRequest` (PostgreSQL's protocol, message formats); one byte answers."""
 INITDB_WITHIN_S = 60.0
 
 SETTINGS: Mapping[str, str] = {
@@ -94,6 +96,20 @@ class PostgresServer(EmbeddedServer):
         except OSError:
             return False
         return lines[:1] == [str(pid)] and [line.strip() for line in lines[7:8]] == ["ready"]
+
+    async def answers(self) -> bool:
+        """Return whether the postmaster answers the question that comes before any log-in."""
+        try:
+            reader, writer = await asyncio.open_connection(LOOPBACK, self.port)
+        except OSError:
+            return False
+        try:
+            writer.write(SSL_REQUEST)
+            return await reader.read(1) in {b"S", b"N"}
+        except OSError:
+            return False
+        finally:
+            writer.close()
 
     async def _initialize(self) -> None:
         """Run initdb beside the final place, so that an interrupted one leaves nothing behind."""

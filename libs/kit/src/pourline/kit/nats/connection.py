@@ -8,8 +8,8 @@ from nats.aio.client import Client
 
 RECONNECT_WAIT_S = 0.25
 CONNECT_WAIT_S = 2
-PING_S = 10
-"""A half-open connection is noticed after two of these."""
+PING_S = 4
+"""A half-open connection is noticed after three of these."""
 
 log = logging.getLogger(__name__)
 

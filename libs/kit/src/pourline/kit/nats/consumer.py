@@ -18,12 +18,19 @@ from nats.aio.msg import Msg
 
 from pourline.kit.errors import TROUBLE, Delivery, outcome_of
 from pourline.kit.nats.pull import Pull
+from pourline.kit.pulse import beat
 
 BATCH = 500
 BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Waits between tries while a part is down; the last one repeats."""
 TRIES_MAX = 5
 """A message that fails like a bug is tried this often before it is set aside."""
+KEEP_EVERY_S = 2.0
+"""Well within the five seconds after which an unacknowledged message is delivered again."""
+SUSPECT_AFTER = 3
+"""Delivered more often than this, a message may be what ends the process: it is handled alone."""
+DELIVERIES_MAX = 20
+"""Delivered this often and never acknowledged, it is set aside untried."""
 
 log = logging.getLogger(__name__)
 
@@ -93,12 +100,18 @@ class BatchConsumer:
         await pull.open()
         try:
             while True:
+                beat()
                 if raw := await pull.next_batch(linger_s=self._linger_s):
                     await self._take(raw)
         finally:
             await pull.close()
 
     async def _take(self, raw: list[Msg]) -> None:
+        """Settle and acknowledge `raw`, together unless a message in it is suspect."""
+        if len(raw) > 1 and any(one.metadata.num_delivered > SUSPECT_AFTER for one in raw):
+            for one in raw:
+                await self._take([one])
+            return
         messages = [message_of(message) for message in raw]
         settled = asyncio.Event()
         extending = asyncio.create_task(self._keep(raw, settled))
@@ -114,7 +127,8 @@ class BatchConsumer:
         """Tell the bus, while the batch takes long, that it is still worked on."""
         while True:
             try:
-                await asyncio.wait_for(settled.wait(), 2.0)
+                async with asyncio.timeout(KEEP_EVERY_S):
+                    await settled.wait()
             except TimeoutError:
                 for message in raw:
                     await message.in_progress()
@@ -123,6 +137,9 @@ class BatchConsumer:
 
     async def _settle(self, messages: Sequence[Message]) -> None:
         """Handle `messages` together; if they fail for good, one by one."""
+        if len(messages) == 1 and messages[0].deliveries > DELIVERIES_MAX:
+            await self._set_aside(messages[0], "never_acknowledged", messages[0].deliveries)
+            return
         try:
             await self._through_trouble(messages)
         except Exception as error:  # noqa: BLE001 the table decides what a failure means
@@ -166,6 +183,7 @@ class BatchConsumer:
             try:
                 await self._handle(messages)
             except Exception as error:
+                beat()
                 if outcome_of(error).delivery is not Delivery.RETRY:
                     raise
                 log.warning(

@@ -11,6 +11,9 @@ from nats.aio.msg import Msg
 
 from pourline.kit.errors import Retryable
 
+LOOK_EVERY_S = 0.25
+"""How often a round that waits looks whether the connection is still the one it went out on."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
@@ -53,11 +56,20 @@ class StoredPublisher:
                     reply=f"{self._prefix}.{number}.{place}",
                     headers=message.headers or None,
                 )
-            await asyncio.wait_for(done, wait_s)
-        except TimeoutError as error:
-            raise Retryable("The bus did not store every message in time.") from error
+            await self._answered(done, wait_s)
         finally:
             del self._waiting[number], self._missing[number]
+
+    async def _answered(self, done: asyncio.Future[None], wait_s: float) -> None:
+        """Wait for `done`; what was under way when the connection broke is not waited for."""
+        connection = self._bus.stats["reconnects"]
+        deadline = asyncio.get_running_loop().time() + wait_s
+        while not done.done():
+            await asyncio.wait([done], timeout=LOOK_EVERY_S)
+            late = asyncio.get_running_loop().time() > deadline
+            if not done.done() and (late or self._bus.stats["reconnects"] != connection):
+                raise Retryable("The bus did not store every message in time.")
+        done.result()
 
     async def _stored(self, reply: Msg) -> None:
         number, place = reply.subject.rsplit(".", 2)[1:]

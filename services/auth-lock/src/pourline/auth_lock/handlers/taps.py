@@ -139,7 +139,7 @@ async def know_connected_kegs(events: Sequence[Envelope[KegConnected]], unit: Un
     for event in events:
         beverage_id = UUID(event.data.beverage_id)
         await taps.save_beverage(unit, beverage_id=beverage_id, name=event.data.beverage_name)
-        await taps.connect_keg(unit, event.data)
+        await taps.connect_keg(unit, event.data, version=event.version)
     await announce_states(unit, [event.data.tap_id for event in events])
 
 
@@ -148,15 +148,26 @@ async def know_disconnected_kegs(
 ) -> None:
     """Know that a tap's keg is off."""
     for event in events:
-        await taps.disconnect_keg(unit, tap_id=event.data.tap_id, keg_id=UUID(event.data.keg_id))
+        await taps.disconnect_keg(
+            unit,
+            tap_id=event.data.tap_id,
+            keg_id=UUID(event.data.keg_id),
+            at=event.data.disconnected_at,
+        )
     await announce_states(unit, [event.data.tap_id for event in events])
 
 
 async def know_keg_levels(events: Sequence[Envelope[KegLevelChanged]], unit: UnitOfWork) -> None:
     """Know what is left in connected kegs: the newest level of each."""
-    newest = {event.data.keg_id: event.data for event in events}
-    for keg_id, level in newest.items():
-        await taps.save_level(unit, keg_id=UUID(keg_id), remaining_ml=level.remaining_ml)
+    in_order = sorted(events, key=lambda event: event.version)
+    newest = {event.data.keg_id: event for event in in_order}
+    for keg_id, event in newest.items():
+        await taps.save_level(
+            unit,
+            keg_id=UUID(keg_id),
+            remaining_ml=event.data.remaining_ml,
+            version=event.version,
+        )
     tap_ids = await taps.taps_of_kegs(unit, [UUID(keg_id) for keg_id in newest])
     if tap_ids:
         await announce_states(unit, tap_ids)

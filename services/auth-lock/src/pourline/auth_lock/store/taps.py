@@ -136,40 +136,47 @@ async def save_status(unit: UnitOfWork, *, tap_id: str, seq: int, status: TapSta
     return link != now or before["status_seq"] == 0
 
 
-async def connect_keg(unit: UnitOfWork, keg: KegConnected) -> None:
-    """Know which keg is on a tap, unless a newer one is known."""
+async def connect_keg(unit: UnitOfWork, keg: KegConnected, *, version: int) -> None:
+    """Know which keg is on a tap, unless something newer is known of the tap's kegs.
+
+    `version` is the keg's at that instant. `tap.keg_connected_at` is the last instant at which a
+    keg is known to have come or gone.
+    """
     await unit.execute(
         """
-        UPDATE tap SET keg_id = %s, beverage_id = %s, remaining_ml = %s, volume_ml = %s,
-                       keg_connected_at = %s
-        WHERE id = %s AND (keg_connected_at IS NULL OR keg_connected_at <= %s)
+        UPDATE tap SET keg_id = %(keg_id)s, beverage_id = %(beverage_id)s,
+                       remaining_ml = %(remaining_ml)s, volume_ml = %(volume_ml)s,
+                       keg_version = %(version)s, keg_connected_at = %(connected_at)s
+        WHERE id = %(tap_id)s
+          AND (keg_connected_at IS NULL OR keg_connected_at <= %(connected_at)s)
         """,
-        (
-            keg.keg_id,
-            keg.beverage_id,
-            keg.remaining_ml,
-            keg.volume_ml,
-            keg.connected_at,
-            keg.tap_id,
-            keg.connected_at,
-        ),
+        dict(keg) | {"version": version},
     )
 
 
-async def disconnect_keg(unit: UnitOfWork, *, tap_id: str, keg_id: UUID) -> None:
-    """Know that a tap's keg is off."""
+async def disconnect_keg(unit: UnitOfWork, *, tap_id: str, keg_id: UUID, at: datetime) -> None:
+    """Know that a tap's keg is off, even before it is known that it was on."""
     await unit.execute(
         """
-        UPDATE tap SET keg_id = NULL, remaining_ml = NULL, volume_ml = NULL
-        WHERE id = %s AND keg_id = %s
+        UPDATE tap SET keg_id = NULL, remaining_ml = NULL, volume_ml = NULL,
+                       keg_connected_at = greatest(keg_connected_at, %(at)s)
+        WHERE id = %(tap_id)s AND (keg_id = %(keg_id)s OR keg_id IS NULL)
         """,
-        (tap_id, keg_id),
+        {"tap_id": tap_id, "keg_id": keg_id, "at": at},
     )
 
 
-async def save_level(unit: UnitOfWork, *, keg_id: UUID, remaining_ml: Decimal) -> None:
-    """Know what is left in a connected keg."""
-    await unit.execute("UPDATE tap SET remaining_ml = %s WHERE keg_id = %s", (remaining_ml, keg_id))
+async def save_level(
+    unit: UnitOfWork, *, keg_id: UUID, remaining_ml: Decimal, version: int
+) -> None:
+    """Know what is left in a connected keg; an older level never wins."""
+    await unit.execute(
+        """
+        UPDATE tap SET remaining_ml = %s, keg_version = %s
+        WHERE keg_id = %s AND keg_version < %s
+        """,
+        (remaining_ml, version, keg_id, version),
+    )
 
 
 async def taps_of_kegs(unit: UnitOfWork, keg_ids: Sequence[UUID]) -> list[str]:

@@ -1,7 +1,7 @@
 """The FastAPI application: the table's end points, health, OpenAPI, and problems for refusals."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
@@ -18,7 +18,6 @@ from pourline.console.api.routes import ROUTES, Route
 from pourline.console.errors import NoSuchPage
 from pourline.contracts.device import SpoutPourResult
 from pourline.contracts.subjects import health
-from pourline.contracts.topology import SERVICES
 from pourline.kit.errors import TROUBLE, Refusal, Retryable
 from pourline.kit.nats.requests import problem_of
 
@@ -26,14 +25,18 @@ HEALTH_WAIT_S = 1.5
 
 
 def make_application(
-    *, gateway: Gateway, bus: Client, report: Callable[[], Awaitable[dict[str, object]]]
+    *,
+    gateway: Gateway,
+    bus: Client,
+    report: Callable[[], Awaitable[dict[str, object]]],
+    others: Sequence[str],
 ) -> FastAPI:
-    """Return the application; `report` is the console's own health."""
+    """Return the application; `report` is the console's own health, `others` whom it asks."""
     app = FastAPI(title="Pourline", version="1", docs_url="/docs", redoc_url=None)
     for route in ROUTES:
         _add(app, gateway, route)
     _add_ingest(app, gateway)
-    _add_health(app, bus, report)
+    _add_health(app, bus, report, others)
     _add_unknown(app)
     _add_refusals(app)
     describe(app)
@@ -73,7 +76,10 @@ def _add_ingest(app: FastAPI, gateway: Gateway) -> None:
 
 
 def _add_health(
-    app: FastAPI, bus: Client, report: Callable[[], Awaitable[dict[str, object]]]
+    app: FastAPI,
+    bus: Client,
+    report: Callable[[], Awaitable[dict[str, object]]],
+    others: Sequence[str],
 ) -> None:
     @app.get("/health/live", tags=["health"])
     async def live() -> dict[str, str]:
@@ -83,7 +89,6 @@ def _add_health(
     @app.get("/health/ready", tags=["health"])
     async def ready() -> Response:
         """Name each part and its state."""
-        others = [name for name in SERVICES if name != "console"]
         found = await asyncio.gather(report(), *(_health_of(bus, name) for name in others))
         parts = {str(one["service"]): one for one in found}
         is_ready = all(one["ready"] for one in found)

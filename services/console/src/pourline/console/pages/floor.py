@@ -62,7 +62,8 @@ class Floor:
                     self._show()
                 await asyncio.sleep(REST_S)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), TICK_S - REST_S)
+                    async with asyncio.timeout(TICK_S - REST_S):
+                        await changed.wait()
 
     def _show(self) -> None:
         strip = strip_view(self._board)

@@ -59,13 +59,15 @@ async def connect_keg(
 
 
 async def disconnect_keg(unit: UnitOfWork, *, tap_id: str, keg_id: UUID, at: datetime) -> None:
-    """Know that a keg is off its tap."""
+    """Know that a keg is off its tap; a later connection of the same keg stays."""
     await unit.execute(
         """
-        UPDATE tap_keg SET disconnected_at = %s
-        WHERE tap_id = %s AND keg_id = %s AND disconnected_at IS NULL
+        UPDATE tap_keg SET disconnected_at = %(at)s
+        WHERE tap_id = %(tap_id)s AND keg_id = %(keg_id)s AND disconnected_at IS NULL
+          AND connected_at = (SELECT max(connected_at) FROM tap_keg
+              WHERE tap_id = %(tap_id)s AND keg_id = %(keg_id)s AND connected_at <= %(at)s)
         """,
-        (at, tap_id, keg_id),
+        {"at": at, "tap_id": tap_id, "keg_id": keg_id},
     )
 
 

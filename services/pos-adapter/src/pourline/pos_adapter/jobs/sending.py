@@ -41,7 +41,8 @@ class Sender:
         """Send for ever; a database that is away is waited for."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):
+                    await self._wake.wait()
             self._wake.clear()
             try:
                 while await self.send():

@@ -1,0 +1,92 @@
+"""A message that may be what ends the process is handled alone, and not for ever."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from nats.aio.client import Client
+from pourline.kit.nats import BatchConsumer, Message
+from pourline.kit.nats.consumer import DELIVERIES_MAX, SUSPECT_AFTER
+from pourline.testkit.until import until
+
+
+async def delivered_in_vain(bus: Client, times: int, *bodies: bytes) -> None:
+    """Store messages and have each of them delivered `times` times to nobody's use."""
+    stream = bus.jetstream()
+    for body in bodies:
+        await stream.publish("evt.guest.registered", body)
+    await stream.add_consumer("EVENTS", durable_name="test", ack_policy="explicit")
+    pull = await stream.pull_subscribe_bind("test", "EVENTS")
+    for _ in range(times):
+        taken = 0
+        while taken < len(bodies):
+            for message in await pull.fetch(len(bodies) - taken, timeout=5):
+                await message.nak()
+                taken += 1
+
+
+class Handled:
+    """What a consumer handled, batch by batch, and what it set aside."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[bytes]] = []
+        self.aside: list[tuple[bytes, str, int]] = []
+
+    async def handle(self, messages: Sequence[Message]) -> None:
+        self.batches.append([message.data for message in messages])
+
+    async def set_aside(self, message: Message, reason: str, deliveries: int) -> None:
+        self.aside.append((message.data, reason, deliveries))
+
+    @contextlib.asynccontextmanager
+    async def consuming(self, bus: Client) -> AsyncIterator[None]:
+        consumer = BatchConsumer(
+            bus=bus,
+            stream="EVENTS",
+            durable="test",
+            handle=self.handle,
+            set_aside=self.set_aside,
+        )
+        task = asyncio.create_task(consumer.run())
+        try:
+            await until(
+                lambda: bus.jetstream().consumer_info("EVENTS", "test"),
+                lambda one: one.num_pending == one.num_ack_pending == 0,
+            )
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def handled() -> Handled:
+    return Handled()
+
+
+async def test_messages_of_one_delivery_are_handled_together(bus: Client, handled: Handled) -> None:
+    await delivered_in_vain(bus, 0, b"a", b"b", b"c")
+
+    async with handled.consuming(bus):
+        assert handled.batches == [[b"a", b"b", b"c"]]
+
+
+async def test_messages_that_keep_coming_back_are_handled_one_by_one(
+    bus: Client, handled: Handled
+) -> None:
+    await delivered_in_vain(bus, SUSPECT_AFTER, b"a", b"b", b"c")
+
+    async with handled.consuming(bus):
+        assert sorted(handled.batches) == [[b"a"], [b"b"], [b"c"]]
+
+
+async def test_a_message_that_is_never_acknowledged_is_set_aside_in_the_end(
+    bus: Client, handled: Handled
+) -> None:
+    await delivered_in_vain(bus, DELIVERIES_MAX, b"poison")
+    await bus.jetstream().publish("evt.guest.registered", b"neighbour")
+
+    async with handled.consuming(bus):
+        assert handled.batches == [[b"neighbour"]]
+        assert handled.aside == [(b"poison", "never_acknowledged", DELIVERIES_MAX + 1)]

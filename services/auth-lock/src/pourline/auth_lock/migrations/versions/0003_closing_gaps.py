@@ -1,0 +1,30 @@
+"""What closing gaps and letting go of old records need."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "inbox_confirmed",
+        sa.Column("consumer", sa.Text(), nullable=False),
+        sa.Column("producer", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("consumer", "producer"),
+    )
+    op.add_column(
+        "tap",
+        sa.Column("keg_version", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+    )
+    op.create_index("inbox_at", "inbox", ["at"], postgresql_using="brin")
+
+
+def downgrade() -> None:
+    op.drop_column("tap", "keg_version")
+    op.drop_index("inbox_at", table_name="inbox")
+    op.drop_table("inbox_confirmed")
