@@ -25,18 +25,33 @@ run: setup ## Run the whole bar with a demo evening
 
 ##@ Test
 
-.PHONY: test test-browser test-resilience test-all
+.PHONY: test test-browser test-resilience resilience promises test-all
 test: setup ## Run all tests that need nothing but this checkout
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not browser and not resilience"
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not browser and not resilience and not broker"
 
 test-browser: setup ## Run the console in a real browser (Debian's chromium)
 	@command -v chromium > /dev/null || echo "chromium is missing: apt-get install chromium; these tests will be skipped"
 	$(BIN)/python -m pytest -m browser
 
-test-resilience: setup ## Kill each process in the middle of the flow
+test-resilience: setup ## Kill, freeze, cut and wipe in the middle of the flow (a fixed selection)
 	$(BIN)/python -m pytest -m resilience
 
-test-all: test test-browser test-resilience ## Run every suite
+SEEDS ?= 20
+FIRST ?= 1
+resilience: setup ## Let a seed decide what goes wrong: SEEDS=20 FIRST=1, or SEED=17 alone again
+	$(BIN)/python -m pourline.testkit.resilience seeds $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST))
+
+promises: SEEDS = 60
+promises: setup ## Play 60 seeds, let controllers die at every await, write docs/promises.md (half an hour)
+	for part in "seeds --seeds $(SEEDS) --first $(FIRST)" controllers offline; do \
+	  $(BIN)/python -m pourline.testkit.resilience $$part --json docs/promises.json || exit 1; done
+	$(BIN)/python -m pourline.testkit.resilience page --json docs/promises.json --page docs/promises.md
+
+test-broker: setup ## Run the bar behind a broker of its own (Debian's mosquitto)
+	@command -v mosquitto > /dev/null || test -x /usr/sbin/mosquitto || { echo "mosquitto is missing: apt-get install mosquitto"; exit 1; }
+	$(BIN)/python -m pytest -m broker
+
+test-all: test test-browser test-resilience test-broker ## Run every suite
 
 ##@ Check
 

@@ -6,7 +6,7 @@ import itertools
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pourline.testkit.until import until
 
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
-NOT_INHERITED = ("MQTT_URL", "NATS_URL", "DATABASE_URL")
+NOT_INHERITED = ("MQTT_URL", "MQTT_BRIDGE_URL", "NATS_URL", "DATABASE_URL")
 
 Json = dict[str, Any]
 
@@ -45,8 +45,9 @@ class GuestSeat:
 class RunningBar:
     """A bar in a folder; use `run_bar` to get one."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None) -> None:
         self.data_dir = data_dir
+        self._environment = _environment() | dict(environment or {})
         self.base_url = self.mqtt_url = self.nats_url = ""
         self._process: asyncio.subprocess.Process | None = None
         self._owner = ""
@@ -59,7 +60,7 @@ class RunningBar:
             "--nats-port",
             "0",
             stdout=asyncio.subprocess.PIPE,
-            env=_environment(),
+            env=self._environment,
         )
         assert self._process.stdout is not None
         async with asyncio.timeout(START_WITHIN_S):
@@ -89,7 +90,7 @@ class RunningBar:
             *_pourline(command, self.data_dir, *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env=_environment(),
+            env=self._environment,
         )
         output, _ = await process.communicate()
         return process.returncode or 0, output.decode()
@@ -203,10 +204,19 @@ def refusal(response: httpx.Response) -> tuple[int, str]:
 
 
 @contextlib.asynccontextmanager
-async def run_bar(data_dir: Path) -> AsyncIterator[RunningBar]:
-    """Run a bar in `data_dir` and stop it at the end; nothing of it stays behind."""
-    bar = RunningBar(data_dir)
-    await bar.start()
+async def run_bar(
+    data_dir: Path, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[RunningBar]:
+    """Run a bar in `data_dir` and stop it at the end; nothing of it stays behind.
+
+    `environment` is added to what it inherits: servers of one's own, say.
+    """
+    bar = RunningBar(data_dir, environment)
+    try:
+        await bar.start()
+    except BaseException:
+        await bar.stop()
+        raise
     family = bar.processes()
     try:
         yield bar

@@ -25,7 +25,8 @@ from pourline.controller.domain import Backoff
 
 log = logging.getLogger(__name__)
 
-KEEPALIVE_S = 20
+KEEPALIVE_S = 6
+"""A connection that has gone dumb is given up after two of these, the broker's will after 1.5."""
 MISC_EVERY_S = 1.0
 CONNECT_TIMEOUT_S = 5.0
 INFLIGHT = 1024

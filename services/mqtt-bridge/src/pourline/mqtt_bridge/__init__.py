@@ -1,0 +1,1 @@
+"""Carries messages between a broker of the bar's own and the bus."""
