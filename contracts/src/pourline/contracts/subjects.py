@@ -92,6 +92,11 @@ def health(service: str) -> str:
     return f"health.{service}"
 
 
+def alive(service: str) -> str:
+    """Subject on which a service answers at once, whatever state its parts are in."""
+    return f"health.{service}.alive"
+
+
 def seen(service: str) -> str:
     """Subject on which a service says whether it has taken in given events."""
     return f"qry.{service}.kit.seen"

@@ -262,6 +262,7 @@ def permissions(service: str) -> Permissions:
         subjects.seen(service),
         *(answer(service) for answer in ABOUT_GAPS if events_of(service)),
         subjects.health(service),
+        subjects.alive(service),
         *access.subscribe,
         f"_INBOX.{service}.>",
     ]

@@ -66,6 +66,7 @@ class Ledger:
     refuses: str | None = None
     away: bool = False
     loses_answers: bool = False
+    holds_and_fails: bool = False
 
     async def open(self) -> None:
         for command in (PlaceHold, GetGrant, VoidHold):
@@ -83,6 +84,9 @@ class Ledger:
             self.grants.setdefault(grant_id, "pending")
         if request.subject == VoidHold.subject():
             self.grants[grant_id] = "voided"
+        if request.subject == PlaceHold.subject() and self.holds_and_fails:
+            bug = Problem(title="Bug", status=500, code="bug", detail="Something is wrong.")
+            return await self._say(request, bug, status=500)
         if request.subject == PlaceHold.subject() and self.loses_answers:
             return None
         return await self._say(request, self._said(request.subject, grant_id))
@@ -377,6 +381,21 @@ async def test_a_hold_left_by_a_renewal_without_an_answer_is_voided(bar: Bar) ->
     await repair(bar)
 
     assert unanswered.reason == "unavailable"
+    [left] = [state for grant, state in bar.ledger.grants.items() if grant != first.grant_id]
+    assert left == "voided"
+    assert await bar.locked_at() == "1"
+
+
+async def test_a_hold_whose_renewal_was_answered_with_a_bug_is_voided_too(bar: Bar) -> None:
+    first = await bar.put_card()
+    bar.ledger.holds_and_fails = True
+    refused = await bar.put_card()
+    bar.ledger.holds_and_fails = False
+    bar.clock.advance(seconds=11)
+
+    await repair(bar)
+
+    assert refused.reason == "unavailable"
     [left] = [state for grant, state in bar.ledger.grants.items() if grant != first.grant_id]
     assert left == "voided"
     assert await bar.locked_at() == "1"

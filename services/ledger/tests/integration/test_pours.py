@@ -1,5 +1,6 @@
 """Pours against the real database: billed once, answered the same, whatever comes twice."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,7 +10,7 @@ from uuid import UUID
 import psycopg.errors
 import pytest
 from pourline.contracts.device import PourResult, PourStatus
-from pourline.contracts.money import PlaceHold, Refund, TopUp, VoidHold
+from pourline.contracts.money import Hold, PlaceHold, Refund, TopUp, VoidHold
 from pourline.kit.db import Database
 from pourline.kit.errors import Rejected
 from pourline.kit.ids import new_id
@@ -40,10 +41,9 @@ class Bar:
             order = TopUp(guest_id=str(self.guest), amount=amount)
             return (await money.top_up(order, unit, STAFF)).balance
 
-    async def hold(self, *, request_id: str = "request") -> str:
-        grant_id = str(new_id())
-        order = PlaceHold(
-            grant_id=grant_id,
+    def hold_order(self, *, request_id: str = "request") -> PlaceHold:
+        return PlaceHold(
+            grant_id=str(new_id()),
             request_id=request_id,
             visit_id=str(self.visit),
             guest_id=str(self.guest),
@@ -53,9 +53,12 @@ class Bar:
             keg_limit_ml=Decimal(50_000),
             min_pour_ml=Decimal(50),
         )
+
+    async def hold(self, *, request_id: str = "request") -> str:
+        order = self.hold_order(request_id=request_id)
         async with self.database.transaction() as unit:
             await money.place_hold(order, unit, STAFF)
-        return grant_id
+        return order.grant_id
 
     async def pour(self, *reports: Report | Broken) -> list[PourResult]:
         return [one.result for one in await TakeInPours(database=self.database)(reports)]
@@ -208,6 +211,20 @@ async def test_a_newer_grant_takes_the_hold_over(bar: Bar) -> None:
     await bar.hold(request_id="second")
 
     assert await bar.balance_and_held() == (1000, 1000)
+
+
+@pytest.mark.requirement("LK-2")
+async def test_two_sendings_of_one_hold_at_once_get_one_hold(bar: Bar) -> None:
+    await bar.top_up(1000)
+    order = bar.hold_order()
+
+    async def place() -> Hold:
+        async with bar.database.transaction() as unit:
+            return await money.place_hold(order, unit, STAFF)
+
+    first, *others = await asyncio.gather(*(place() for _ in range(6)))
+
+    assert others == [first] * 5
 
 
 @pytest.mark.requirement("LK-2")

@@ -17,7 +17,7 @@ SYSTEM = "system"
 
 OPERATOR_PERMISSIONS = Permissions(
     # evt and bar: a replayed dead letter is said again on the subject it came from.
-    publish=("health.*", "$JS.API.>", "cmd.>", "qry.>", "evt.>", "bar.>"),
+    publish=("health.>", "_INBOX.>", "$JS.API.>", "cmd.>", "qry.>", "evt.>", "bar.>"),
     subscribe=("_INBOX.>",),
 )
 

@@ -11,6 +11,7 @@ from typing import Self
 import nats
 import nats.errors
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from pourline.contracts import subjects
 from pourline.local.errors import UnavailableError
@@ -50,6 +51,7 @@ class Bus:
         self._topology = topology
         self._connection = Client()
         self._declaring: asyncio.Task[None] | None = None
+        self._echo = ""
         self._refusal = "no answer"
 
     async def __aenter__(self) -> Self:
@@ -64,6 +66,8 @@ class Bus:
             )
         except (OSError, nats.errors.Error) as error:
             raise UnavailableError(f"cannot connect to the bus: {error}") from error
+        self._echo = self._connection.new_inbox()
+        await self._connection.subscribe(self._echo, cb=_repeat)
         try:
             await asyncio.wait_for(self._declare(), DECLARED_WITHIN_S)
         except TimeoutError as error:
@@ -97,17 +101,18 @@ class Bus:
     async def answers(self, service: str) -> bool | None:
         """Return whether a service answers at all; None while the bus itself does not."""
         try:
-            await self._connection.request(subjects.health(service), timeout=SILENT_AFTER_S)
+            await self._connection.request(subjects.alive(service), timeout=SILENT_AFTER_S)
         except (nats.errors.Error, TimeoutError):
             return False if await self._is_up() else None
         return True
 
     async def _is_up(self) -> bool:
+        """Return whether the bus carries a word from us to ourselves."""
         try:
-            await self._connection.flush(timeout=1)
+            await self._connection.request(self._echo, timeout=1)
         except (nats.errors.Error, TimeoutError):
             return False
-        return self._connection.is_connected
+        return True
 
     async def conditions(self, services: Sequence[str]) -> list[Condition]:
         """Ask several services at once."""
@@ -128,6 +133,10 @@ class Bus:
                 await asyncio.sleep(AGAIN_S)
             else:
                 return
+
+
+async def _repeat(word: Msg) -> None:
+    await word.respond(b"")
 
 
 async def _ignore(error: Exception) -> None:

@@ -8,6 +8,7 @@ import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from pourline.contracts import subjects
 from pourline.kit.errors import TROUBLE
 
 PART_WAIT_S = 2.0
@@ -23,10 +24,13 @@ class Health:
         self._bus = bus
         self._service = service
         self._parts = parts
+        self._asking: list[Msg] = []
+        self._reporting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to answer."""
-        await self._bus.subscribe(f"health.{self._service}", cb=self._answer)
+        """Begin to answer: how each part is, and, on a subject of its own, that we are alive."""
+        await self._bus.subscribe(subjects.health(self._service), cb=self._answer)
+        await self._bus.subscribe(subjects.alive(self._service), cb=_alive)
 
     async def report(self) -> dict[str, object]:
         """Return readiness and the state of each part, `ok` or what is wrong."""
@@ -49,4 +53,17 @@ class Health:
         return "ok"
 
     async def _answer(self, request: Msg) -> None:
-        await request.respond(orjson.dumps(await self.report()))
+        """Answer everybody who asks meanwhile with one report: a part that is down takes time."""
+        self._asking.append(request)
+        if len(self._asking) == 1:
+            self._reporting = asyncio.create_task(self._report_to_all())
+
+    async def _report_to_all(self) -> None:
+        report = orjson.dumps(await self.report())
+        asking, self._asking = self._asking, []
+        for request in asking:
+            await request.respond(report)
+
+
+async def _alive(request: Msg) -> None:
+    await request.respond(b"")

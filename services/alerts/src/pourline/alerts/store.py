@@ -104,13 +104,19 @@ async def untold_alerts(unit: UnitOfWork, *, limit: int) -> list[Row]:
 
 
 async def mark_told(unit: UnitOfWork, told: Sequence[tuple[str, int]]) -> None:
-    """Remember which version of each alert was told."""
+    """Remember which version of each alert was told.
+
+    An alert that somebody holds is passed over and told again: waiting could be a deadlock.
+    """
+    ids, versions = [alert_id for alert_id, _ in told], [version for _, version in told]
     await unit.execute(
         """
         UPDATE alert SET told_version = greatest(told_version, fresh.version)
-        FROM unnest(%s::uuid[], %s::bigint[]) AS fresh (id, version) WHERE alert.id = fresh.id
+        FROM unnest(%s::uuid[], %s::bigint[]) AS fresh (id, version)
+        WHERE alert.id = fresh.id
+          AND alert.id IN (SELECT id FROM alert WHERE id = ANY(%s::uuid[]) FOR UPDATE SKIP LOCKED)
         """,
-        ([alert_id for alert_id, _ in told], [version for _, version in told]),
+        (ids, versions, ids),
     )
 
 

@@ -17,8 +17,8 @@ from pourline.controller.domain import Backoff, Pour
 
 log = logging.getLogger(__name__)
 
-WINDOW: Final = 256
-"""Pours under way at once: enough for the ledger's batches, a quarter of the broker's window."""
+WINDOW: Final = 64
+"""Pours under way at once: enough to keep the ledger busy, and no queue before other taps'."""
 FLIGHT_S: Final = 2.0
 """After this a sent pour no longer fills the window, answered or not."""
 GRACE_S: Final = 1.0

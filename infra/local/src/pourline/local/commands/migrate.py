@@ -5,14 +5,19 @@ A process of its own, because what migrates a database is large and the supervis
 
 import argparse
 import asyncio
-import os
 from collections.abc import Sequence
 
 from pourline.kit.migrations import upgrade
 from pourline.kit.nats import connect
 from pourline.local import databases
+from pourline.local.access import OPERATOR
 from pourline.local.bar import own_postgres
-from pourline.local.environment import WITH_DATABASE, Surroundings, database_setting
+from pourline.local.environment import (
+    WITH_DATABASE,
+    Surroundings,
+    database_setting,
+    setting,
+)
 from pourline.local.errors import MisuseError
 from pourline.local.paths import DataDir
 from pourline.local.storage import reachable
@@ -24,24 +29,25 @@ def run(arguments: argparse.Namespace) -> int:
     service = arguments.service
     if service and service not in WITH_DATABASE:
         raise MisuseError(f"{service} has no database; these do: {', '.join(WITH_DATABASE)}")
-    asyncio.run(_migrate(DataDir(arguments.data_dir), [service] if service else WITH_DATABASE))
-    if not service and os.environ.get("NATS_URL"):
-        asyncio.run(_declare(os.environ["NATS_URL"]))
+    services = [service] if service else WITH_DATABASE
+    asyncio.run(_migrate(DataDir(arguments.data_dir), services, declares=not service))
     return 0
 
 
 async def _declare(url: str) -> None:
     """Declare streams and consumers on a bus that the environment names."""
-    bus = await connect(url=url, name="system-operator", wait_for_server=False)
+    bus = await connect(url=url, name=OPERATOR, wait_for_server=False)
     await apply_topology(bus)
     await bus.close()
 
 
-async def _migrate(data_dir: DataDir, services: Sequence[str]) -> None:
+async def _migrate(data_dir: DataDir, services: Sequence[str], *, declares: bool) -> None:
     async with reachable(data_dir) as surroundings:
         for service in services:
             ensure_database(data_dir, surroundings, service)
             upgrade(service, surroundings.owner_url(service))
+        if declares and setting(surroundings.environ, "NATS_URL"):
+            await _declare(surroundings.nats_url(OPERATOR))
 
 
 def ensure_database(data_dir: DataDir, surroundings: Surroundings, service: str) -> None:

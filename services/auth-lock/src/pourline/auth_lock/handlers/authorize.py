@@ -129,14 +129,14 @@ class Authorize:
         try:
             hold = await self._caller.ask(_order(asked, card_uid, begun), Hold)
         except Rejected as refused:
-            await self._give_back(asked, begun, why="hold_refused")
             reason = Deny.INSUFFICIENT_BALANCE
             if refused.wire_code != reason.value:
+                await self._give_up(asked, begun, why="hold_refused")
                 return denial(asked.request.request_id, UNAVAILABLE)
+            await self._give_back(asked, begun, why="hold_refused")
             return await self._deny(asked, Denied(reason=reason, message=refused.detail))
         except Retryable:
-            if begun.eligible.renews is None:
-                await self._give_back(asked, begun, why="hold_unanswered")
+            await self._give_up(asked, begun, why="hold_unanswered")
             raise
         return await self._allow(asked, begun, hold)
 
@@ -155,6 +155,15 @@ class Authorize:
                 return await _answered_meanwhile(unit, asked)
             await _record_allowed(unit, begun, standing["lock_set_at"])
         return answer
+
+    async def _give_up(self, asked: Asked, begun: "_Begun", *, why: str) -> None:
+        """Give back what this request took, where nobody knows whether the money is held.
+
+        A grant that was to renew a lock has none of its own, so that no release would void its
+        hold: its request stays unanswered for `handlers.repair`, which asks the ledger to.
+        """
+        if begun.eligible.renews is None:
+            await self._give_back(asked, begun, why=why)
 
     async def _give_back(self, asked: Asked, begun: "_Begun", *, why: str) -> None:
         """Open the lock that this request took, which voids its hold; a repeat starts anew.

@@ -257,14 +257,23 @@ async def untold_states(unit: UnitOfWork, *, limit: int) -> list[Row]:
 
 
 async def mark_told(unit: UnitOfWork, told: Sequence[tuple[str, int]]) -> None:
-    """Remember which version of each tap's state was told."""
+    """Remember which version of each tap's state was told.
+
+    A tap that somebody holds is passed over and told again: waiting for it could be a deadlock.
+    """
     await unit.execute(
         """
         UPDATE tap SET told_version = greatest(told_version, fresh.version)
-        FROM unnest(%s::text[], %s::bigint[]) AS fresh (id, version) WHERE tap.id = fresh.id
+        FROM unnest(%s::text[], %s::bigint[]) AS fresh (id, version)
+        WHERE tap.id = fresh.id
+          AND tap.id IN (SELECT id FROM tap WHERE id = ANY(%s) FOR UPDATE SKIP LOCKED)
         """,
-        ([tap_id for tap_id, _ in told], [version for _, version in told]),
+        (*_columns(told), [tap_id for tap_id, _ in told]),
     )
+
+
+def _columns(told: Sequence[tuple[str, int]]) -> tuple[list[str], list[int]]:
+    return [tap_id for tap_id, _ in told], [version for _, version in told]
 
 
 async def tell_all_again(unit: UnitOfWork) -> None:

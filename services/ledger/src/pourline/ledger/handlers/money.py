@@ -133,7 +133,8 @@ async def place_hold(order: PlaceHold, unit: UnitOfWork, context: Context) -> Ho
     volume = order.keg_limit_ml if payable is None else min(payable, order.keg_limit_ml)
     amount = min(domain.amount_of(volume, price), free) if price else 0
     await holds.supersede_hold(unit, visit_id)
-    await holds.save_hold(unit, order=order, amount=amount, max_volume_ml=volume)
+    if not await holds.save_hold(unit, order=order, amount=amount, max_volume_ml=volume):
+        raise GrantVoided  # at this very moment
     return Hold(
         grant_id=order.grant_id, amount=amount, max_volume_ml=volume, balance=seen["balance"]
     )

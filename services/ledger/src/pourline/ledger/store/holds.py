@@ -37,7 +37,9 @@ async def look_at_hold(unit: UnitOfWork, *, grant_id: UUID, visit_id: UUID, acco
 
     `free` is the balance less what is held for anything but this visit's pending pour, which a
     newer grant takes the place of; `state` and the figures are those of a grant known already.
+    The lock is a statement of its own: only the next one sees what the holder before committed.
     """
+    await unit.execute("SELECT FROM account WHERE id = %s FOR UPDATE", (account,))
     row = await unit.maybe(
         """
         SELECT account.balance, known.state, known.amount, known.max_volume_ml,
@@ -48,7 +50,7 @@ async def look_at_hold(unit: UnitOfWork, *, grant_id: UUID, visit_id: UUID, acco
                           OR (held.state = 'pending' AND held.visit_id <> %s))
                ), 0)::bigint AS free
         FROM account LEFT JOIN grant_hold AS known ON known.grant_id = %s
-        WHERE account.id = %s FOR UPDATE OF account
+        WHERE account.id = %s
         """,
         (visit_id, grant_id, account),
     )
@@ -74,13 +76,14 @@ async def supersede_hold(unit: UnitOfWork, visit_id: UUID) -> None:
 
 async def save_hold(
     unit: UnitOfWork, *, order: PlaceHold, amount: int, max_volume_ml: Decimal
-) -> None:
-    """Save a pending hold."""
-    await unit.execute(
+) -> bool:
+    """Save a pending hold; return whether it is the grant's first word."""
+    inserted = await unit.count(
         """
         INSERT INTO grant_hold (grant_id, request_id, visit_id, guest_id, tap_id, card_uid,
                                 beverage_id, price_per_litre, amount, max_volume_ml, state)
         VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'pending')
+        ON CONFLICT (grant_id) DO NOTHING
         """,
         (
             order.grant_id,
@@ -95,6 +98,7 @@ async def save_hold(
             max_volume_ml,
         ),
     )
+    return bool(inserted)
 
 
 async def void_hold(unit: UnitOfWork, *, grant_id: UUID, visit_id: UUID) -> None:

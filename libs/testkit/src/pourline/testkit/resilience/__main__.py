@@ -1,0 +1,114 @@
+"""`python -m pourline.testkit.resilience`: play seeds, let controllers die, write what came of it.
+
+Each part adds to the JSON that `--json` names; `page` makes docs/promises.md of it.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from pourline.testkit.bar import run_bar
+from pourline.testkit.resilience import report
+from pourline.testkit.resilience.lives import die, every_step, wards
+from pourline.testkit.resilience.offline import comes_back
+from pourline.testkit.resilience.seeds import folder_for, play_all
+
+TAPS_TO_DIE_AT: Final = 4
+OFFLINE_POURS: Final = 10_000
+POWER_CUT_ROUNDS: Final = 2
+
+
+def main() -> int:
+    """Do what the arguments name; return 1 when anything was not right."""
+    arguments = _parser().parse_args()
+    match arguments.part:
+        case "seeds":
+            return asyncio.run(_seeds(arguments))
+        case "controllers":
+            return asyncio.run(_controllers(arguments))
+        case "offline":
+            return asyncio.run(_offline(arguments))
+        case _:
+            arguments.page.write_text(report.page(json.loads(arguments.json.read_text())))
+            return 0
+
+
+async def _seeds(arguments: argparse.Namespace) -> int:
+    first = arguments.seed if arguments.seed is not None else arguments.first
+    count = 1 if arguments.seed is not None else arguments.seeds
+    outcomes = await play_all(range(first, first + count), say=_say, keep=arguments.keep)
+    bad = [one for one in outcomes if not one.is_right]
+    pours = sum(one.pours for one in outcomes)
+    _say(f"{len(outcomes)} seeds, {pours} pours, {len(bad)} seeds not right")
+    command = f"make promises SEEDS={count}" + (f" FIRST={first}" if first != 1 else "")
+    told = {"command": command, "machine": report.machine(), "seeds": report.of_seeds(outcomes)}
+    _keep(arguments, told)
+    return 1 if bad else 0
+
+
+async def _controllers(arguments: argparse.Namespace) -> int:
+    """Let controllers die at every await, and lose their power there."""
+    with folder_for(arguments.keep, "controllers") as folder:
+        async with (
+            run_bar(folder / "bar") as bar,
+            wards(bar, folder, count=TAPS_TO_DIE_AT) as where,
+        ):
+            steps = await every_step(where)
+            killed = await die(where, steps, seed=arguments.first)
+            rounds = list(steps) * POWER_CUT_ROUNDS
+            cut = await die(where, rounds, seed=arguments.first, loses_power=True)
+            code, text = await bar.run("verify")
+    told = [
+        report.of_deaths("killed with signal 9 at an await", killed),
+        report.of_deaths("power cut at an await", cut),
+    ]
+    for one in told:
+        _say(f"{one['times']} times {one['what']}, {len(one['wrong'])} not right")
+        _say("\n".join(one["wrong"]))
+    _say(text)
+    _keep(arguments, {"deaths": told})
+    return 1 if code or any(one["wrong"] for one in told) else 0
+
+
+async def _offline(arguments: argparse.Namespace) -> int:
+    """Let a controller come back with many pours."""
+    with folder_for(arguments.keep, "offline") as folder:
+        async with run_bar(folder / "bar") as bar:
+            back = await comes_back(bar, folder, pours=OFFLINE_POURS)
+            code, text = await bar.run("verify")
+    told = report.of_return(back)
+    _say(told)
+    _say(text)
+    _keep(arguments, {"returns": [told]})
+    return 1 if code or back.wrong else 0
+
+
+def _keep(arguments: argparse.Namespace, told: Mapping[str, object]) -> None:
+    if arguments.json:
+        report.keep(arguments.json, told)
+
+
+def _say(what: object) -> None:
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make resilience", description=__doc__)
+    parts = ("seeds", "controllers", "offline", "page")
+    parser.add_argument("part", nargs="?", choices=parts, default="seeds")
+    parser.add_argument("--seeds", type=int, default=10, help="how many (default 10)")
+    parser.add_argument("--first", type=int, default=1, help="the first of them (default 1)")
+    parser.add_argument("--seed", type=int, help="exactly this one, on a fresh bar")
+    parser.add_argument("--keep", type=Path, help="keep the bars' folders here")
+    parser.add_argument("--json", type=Path, help="write what came of it here")
+    parser.add_argument("--page", type=Path, help="with `page`: the page to write")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

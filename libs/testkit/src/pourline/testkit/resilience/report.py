@@ -1,0 +1,173 @@
+"""What came of the seeds, kept as JSON, and the page that is made of it."""
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pourline.testkit.resilience.lives import Death
+from pourline.testkit.resilience.offline import Return
+from pourline.testkit.resilience.run import Outcome
+
+Json = dict[str, Any]
+
+PAGE: Final = """\
+# What survives which fault
+
+Two things never happen: a guest is charged twice, or a pour is lost. This page is written by a run,
+`{command}`, on {machine}.
+
+A seed is an evening of some 370 pours on eight taps in which two to five faults happen, drawn from
+the seed; afterwards every pour that any tap has stored must have its status, each guest's balance
+is what was paid in less what their pours cost, each keg has lost what its tap poured, nobody is
+locked, no money is held, every controller's store is empty, and `pourline verify` is clean.
+`make resilience SEED=17` plays one evening again.
+
+**{compared} of {seeds} seeds played to the end, {pours} pours:
+{lost} lost, {doubled} charged twice.**{failures}
+
+Served again: seconds from the death of a process, or from the end of any other fault, until a card
+that was shown then is granted and its pour accepted, by a tap that tries as devices do. Other
+faults of the same evening may still be going on.
+
+| fault | with | times | seeds | pours in them | lost | doubled | served again, median | most |
+|---|---|---|---|---|---|---|---|---|
+{rows}
+
+## Controllers
+
+| what | how often | with a grant open | and beer poured | not right |
+|---|---|---|---|---|
+{deaths}
+
+A death at an await: the real controller runs from card to answer in a process of its own, which
+is killed with signal 9 at each step of any of its tasks in turn, and starts again on its store. A
+power cut: the store is also put back to the files as they were after its last commit, with torn
+bytes behind them. Each time what could be seen from outside had been stored before, and there is
+one pour for each grant that was stored, with the volume that the store knew.
+
+## Back after a long time
+
+{returns}
+"""
+RETURN: Final = (
+    "A controller with {pours} stored pours had all answered after {answered_after_s:.1f} s;"
+    " meanwhile {live_pours} pours of four other taps were answered with a p50 of"
+    " {live_p50_ms:.0f} ms and a p99 of {live_p99_ms:.0f} ms (before it came back: p99"
+    " {before_p99_ms:.0f} ms)."
+)
+
+
+@dataclass(kw_only=True)
+class Row:
+    """What one fault came to."""
+
+    times: int = 0
+    seeds: set[int] = field(default_factory=set)
+    pours: int = 0
+    lost: int = 0
+    doubled: int = 0
+    again_s: list[float] = field(default_factory=list)
+
+
+def of_seeds(outcomes: Iterable[Outcome]) -> list[Json]:
+    """Return outcomes as the JSON keeps them."""
+    return [asdict(one) | {"lost": len(one.lost), "doubled": len(one.doubled)} for one in outcomes]
+
+
+def of_deaths(what: str, deaths: Sequence[Death]) -> Json:
+    """Return deaths of controllers as the JSON keeps them."""
+    wrong = [line for one in deaths for line in one.wrong]
+    left = [one.left_ml for one in deaths if one.left_ml is not None]
+    return {
+        "what": what,
+        "times": sum(one.was_killed for one in deaths),
+        "open": len(left),
+        "half_poured": sum(volume > 0 for volume in left),
+        "wrong": wrong,
+    }
+
+
+def of_return(back: Return) -> Json:
+    """Return a controller's return as the JSON keeps it."""
+    return asdict(back)
+
+
+def machine() -> str:
+    """Return one line about this machine."""
+    names = [line for line in _cpu_lines() if line.startswith("model name")]
+    name = names[0].partition(":")[2].strip() if names else platform.processor()
+    return f"{os.cpu_count()} cores of {name}, Python {platform.python_version()}".replace(
+        "  ", " "
+    )
+
+
+def _cpu_lines() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def keep(path: Path, told: Mapping[str, Any]) -> None:
+    """Write or replace parts of the JSON of a run."""
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(kept | dict(told), indent=1, sort_keys=True, default=str) + "\n")
+
+
+def page(told: Json) -> str:
+    """Return the page of what was kept."""
+    seeds = told["seeds"]
+    wrong = [one for one in seeds if one["lost"] or one["doubled"] or one["wrong"]]
+    return PAGE.format(
+        command=told["command"],
+        machine=told["machine"],
+        seeds=len(seeds),
+        compared=sum(one["pours"] > 0 for one in seeds),
+        pours=f"{sum(one['pours'] for one in seeds):,}",
+        lost=sum(one["lost"] for one in seeds),
+        doubled=sum(one["doubled"] for one in seeds),
+        failures="".join(_failure(one) for one in wrong),
+        rows="\n".join(_row(kind, target, row) for (kind, target), row in _rows(seeds)),
+        deaths="\n".join(
+            "| {what} | {times} | {open} | {half_poured} |".format(**one)
+            + f" {len(one['wrong'])} |"
+            for one in told["deaths"]
+        ),
+        returns="\n".join(RETURN.format(**one) for one in told["returns"]),
+    )
+
+
+def _failure(seed: Json) -> str:
+    """Say in a paragraph that a seed was not right, and whether its books were compared."""
+    why = (seed["wrong"] or ["pours lost or doubled"])[0].splitlines()[0][:200]
+    how = "not right" if seed["pours"] else "broken off, its books not compared"
+    return f"\n\nSeed {seed['seed']}, {seed['world']}, {how}: `{why}`"
+
+
+def _rows(seeds: Iterable[Json]) -> list[tuple[tuple[str, str], Row]]:
+    rows: dict[tuple[str, str], Row] = {}
+    for seed in seeds:
+        for fault in seed["served"]:
+            row = rows.setdefault((fault["kind"], fault["target"]), Row())
+            row.times += 1
+            if fault["again_after_s"] is not None:
+                row.again_s.append(fault["again_after_s"])
+            if seed["seed"] not in row.seeds:
+                row.seeds.add(seed["seed"])
+                row.pours += seed["pours"]
+                row.lost += seed["lost"]
+                row.doubled += seed["doubled"]
+    return sorted(rows.items())
+
+
+def _row(kind: str, target: str, row: Row) -> str:
+    median_s, most_s = (
+        (f"{statistics.median(row.again_s):.1f} s", f"{max(row.again_s):.1f} s")
+        if row.again_s
+        else ("never", "never")
+    )
+    counts = f"{row.times} | {len(row.seeds)} | {row.pours:,} | {row.lost} | {row.doubled}"
+    return f"| {kind} | {target} | {counts} | {median_s} | {most_s} |"

@@ -1,0 +1,267 @@
+"""Plays one seed: load, faults, quiet, and then the books must agree with the taps."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+from pourline.testkit.bar import GuestSeat
+from pourline.testkit.resilience import truth
+from pourline.testkit.resilience.books import account_of, books_of
+from pourline.testkit.resilience.controllers import Controllers, Seat
+from pourline.testkit.resilience.faults import Scene
+from pourline.testkit.resilience.raw import RawSeat, RawTaps, plan
+from pourline.testkit.resilience.schedule import LOAD_S, Schedule, Step
+from pourline.testkit.resilience.truth import Account, Booked, Poured
+from pourline.testkit.resilience.world import PRICE, RAW_TAPS, TOP_UP, Probe, World
+from pourline.testkit.until import until
+
+RAW_POURS: Final = 340
+CARDS_A_TAP: Final = 2
+READY_WITHIN_S: Final = 60.0
+ANSWERED_WITHIN_S: Final = 60.0
+BOOKED_WITHIN_S: Final = 30.0
+PROBED_WITHIN_S: Final = 75.0
+
+
+@dataclass(kw_only=True)
+class Served:
+    """How long after a fault the first card shown was served; None: it was not."""
+
+    kind: str
+    target: str
+    again_after_s: float | None
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What came of one seed."""
+
+    seed: int
+    world: str
+    pours: int = 0
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    served: list[Served] = field(default_factory=list)
+    cards_shown_again: int = 0
+    elapsed_s: float = 0.0
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing was lost, nothing charged twice, and everything else holds."""
+        return not (self.lost or self.doubled or self.wrong)
+
+    def __str__(self) -> str:
+        """Say it in one line, and what is wrong below."""
+        again = [one.again_after_s for one in self.served if one.again_after_s is not None]
+        line = (
+            f"seed {self.seed}: {self.pours} pours, {len(self.lost)} lost,"
+            f" {len(self.doubled)} doubled, served again within {max(again, default=0.0):.1f} s,"
+            f" {self.elapsed_s:.0f} s in all"
+        )
+        return "\n".join([line, *(f"  {one}" for one in self.lost + self.doubled + self.wrong)])
+
+
+async def play(world: World, timetable: Schedule) -> Outcome:
+    """Play one evening on a running bar and check what must hold."""
+    evening = Evening(world, timetable)
+    begun_s = time.monotonic()
+    try:
+        await evening.open()
+        await evening.pour()
+        await evening.quieten()
+        await evening.check()
+    except (AssertionError, TimeoutError, ExceptionGroup) as error:
+        evening.outcome.wrong.append(f"{type(error).__name__}: {_flat(error)}")
+    finally:
+        await evening.close()
+    evening.outcome.elapsed_s = time.monotonic() - begun_s
+    return evening.outcome
+
+
+class Evening:
+    """One seed on a running bar: guests, load, faults."""
+
+    def __init__(self, world: World, timetable: Schedule) -> None:
+        self._world = world
+        self._schedule = timetable
+        self._raw = RawTaps(world.fleet, world.answers)
+        self._probe = Probe()
+        self._closing = asyncio.Event()
+        self._background: list[asyncio.Task[None]] = []
+        self._guests: list[GuestSeat] = []
+        self._raw_guests: list[GuestSeat] = []
+        self._controllers: Controllers
+        self._ended: list[tuple[Step, float]] = []
+        self._accounts: list[Account] = []
+        self.outcome = Outcome(seed=timetable.seed, world=world.kind.value)
+
+    async def open(self) -> None:
+        """Let guests come in and taps come up."""
+        world, seed = self._world, self._schedule.seed
+        count = RAW_TAPS + 1 + len(world.controlled) * CARDS_A_TAP
+        self._guests = await world.seat_guests(count)
+        self._raw_guests, prober = self._guests[:RAW_TAPS], self._guests[RAW_TAPS]
+        cards = [guest.card_uid for guest in self._guests[RAW_TAPS + 1 :]]
+        seats = [
+            Seat(tap_id=tap.tap_id, secret=tap.secret, cards=tuple(cards[number::3]))
+            for number, tap in enumerate(world.controlled)
+        ]
+        folder = world.folder / f"seed-{seed}"
+        self._controllers = Controllers(folder, seats, mqtt_url=world.mqtt_url, seed=seed)
+        await self._controllers.start()
+        await until(lambda: world.serves(world.raw[-1].tap_id, prober.card_uid), within_s=30)
+        probing = world.probe(prober.card_uid, self._probe, self._closing)
+        self._background = [
+            asyncio.create_task(probing),
+            asyncio.create_task(self._raw.repeat()),
+        ]
+
+    async def pour(self) -> None:
+        """Let the taps pour while things go wrong."""
+        dice = random.Random(self._schedule.seed)  # noqa: S311 - it must repeat itself
+        seats = [
+            RawSeat(tap_id=tap.tap_id, visit_id=guest.visit_id, price_per_litre=PRICE)
+            for tap, guest in zip(self._world.raw, self._raw_guests, strict=False)
+        ]
+        messages = plan(dice, self._world.fleet, seats, pours=RAW_POURS, over_s=LOAD_S)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._raw.pour(messages))
+            for step in self._schedule.steps:
+                group.create_task(self._go_wrong(step))
+
+    async def _go_wrong(self, step: Step) -> None:
+        scene = Scene(self._world, self._controllers)
+        await asyncio.sleep(step.at_s)
+        since_s = time.monotonic()
+        try:
+            await step.fault.inject(scene)
+            await asyncio.sleep(step.duration_s)
+        finally:
+            await step.fault.heal(scene)
+        if not step.fault.is_served_from_start:
+            since_s = time.monotonic()
+        self._ended.append((step, since_s))
+
+    async def quieten(self) -> None:
+        """Wait, bounded, until everybody has been answered."""
+        await self._world.bar.ready(within_s=READY_WITHIN_S)
+        await until(self._all_answered, lambda left: not left, within_s=ANSWERED_WITHIN_S)
+        await self._controllers.last_orders(within_s=ANSWERED_WITHIN_S)
+        last_s = max((since_s for _, since_s in self._ended), default=0.0)
+        await until(self._served(last_s), lambda seen: seen is not None, within_s=PROBED_WITHIN_S)
+        self._closing.set()
+        await asyncio.wait_for(self._background[0], PROBED_WITHIN_S)
+
+    def _served(self, at_s: float) -> Callable[[], Awaitable[float | None]]:
+        async def look() -> float | None:
+            return self._probe.again_after(at_s)
+
+        return look
+
+    async def _all_answered(self) -> list[str]:
+        return [message.client_tx_id for message in self._raw.unanswered]
+
+    async def check(self) -> None:
+        """Compare the books with what the taps know, and the bar with its own invariants."""
+        outcome, poured = self.outcome, self._truth()
+        outcome.pours = len(poured)
+        outcome.served = [
+            Served(
+                kind=step.fault.kind,
+                target=step.fault.target,
+                again_after_s=self._probe.again_after(since_s),
+            )
+            for step, since_s in self._ended
+        ]
+        outcome.wrong += self._odd_answers() + self._controllers.left_in_stores()
+        await self._verify()
+        await self._show_cards_again()
+        poured = self._truth()
+        books = await self._books()
+        outcome.lost = truth.lost(poured, books)
+        real = {pour.client_tx_id for pour in poured if pour.volume_ml}
+        charged = {key: one for key, one in books.items() if key in real or one.volume_ml}
+        outcome.doubled = truth.doubled(poured, charged)
+        outcome.wrong += truth.misbalanced(poured, self._accounts)
+        outcome.wrong += truth.fastened(self._accounts)
+        outcome.wrong += await self._kegs(poured)
+
+    async def close(self) -> None:
+        """Stop what still runs of this evening."""
+        self._closing.set()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._controllers.kill()
+
+    def _truth(self) -> list[Poured]:
+        """Return everything that any tap has stored."""
+        raw = [message.truth for message in self._raw.sent if message.truth]
+        return raw + self._controllers.truth(PRICE)
+
+    def _odd_answers(self) -> list[str]:
+        """Return answers that are none for their message, and repeats that differ."""
+        odd = []
+        for message in self._raw.sent:
+            heard = self._world.answers.heard.get(message.client_tx_id, [])
+            fine = {"accepted", "duplicate"} if message.truth else {"rejected"}
+            told = {str(one["status"]) for one in heard} if message.client_tx_id else set()
+            amounts = {str(one.get("amount")) for one in heard}
+            if told - fine or (message.truth and len(amounts) != 1):
+                odd.append(f"answers {heard} to {message.fields or message.payload!r}"[:500])
+        return odd
+
+    async def _verify(self) -> None:
+        code, text = await self._world.bar.run("verify")
+        if code:
+            self.outcome.wrong.append(f"verify exits {code}: {text.strip()}"[:2000])
+
+    async def _show_cards_again(self) -> None:
+        """Let guests whose answer was lost on its way show their card again, then look anew.
+
+        Their grants were never stored by a tap, so that nobody but they can end them.
+        """
+        self._accounts = [
+            await account_of(self._world.bar, guest, topped_up=TOP_UP) for guest in self._guests
+        ]
+        stuck = {one.visit_id for one in self._accounts if one.active_tap_id}
+        cards = {guest.card_uid for guest in self._guests if guest.visit_id in stuck}
+        self.outcome.cards_shown_again = len(cards)
+        if cards:
+            await self._controllers.goodbye(cards, within_s=ANSWERED_WITHIN_S)
+            self.outcome.wrong += self._controllers.left_in_stores()
+            await self._verify()
+            self._accounts = [
+                await account_of(self._world.bar, guest, topped_up=TOP_UP) for guest in self._guests
+            ]
+
+    async def _books(self) -> dict[str, Booked]:
+        books: dict[str, Booked] = {}
+        for guest in self._guests:
+            books |= await books_of(self._world.bar, guest.visit_id)
+        return books
+
+    async def _kegs(self, poured: Sequence[Poured]) -> list[str]:
+        """Return the taps whose keg has not lost exactly what they poured, all evenings long."""
+        before, now = self._world.poured_before, truth.volumes(poured)
+        nothing = Decimal(0)
+        wanted = {tap: before.get(tap, nothing) + now.get(tap, nothing) for tap in {*before, *now}}
+        self._world.poured_before = wanted
+        gone = await self._world.gone()
+        return [
+            f"keg of {tap}: {gone[tap]} ml are gone, {volume} ml were poured"
+            for tap, volume in sorted(wanted.items())
+            if gone[tap] != volume
+        ]
+
+
+def _flat(error: BaseException) -> str:
+    """Say an error in one line, a group by its parts."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_flat(one) for one in error.exceptions)
+    return f"{type(error).__name__} {error}"[:1000]

@@ -1,0 +1,160 @@
+"""From a seed to an evening of faults: the same seed, the same faults at the same times."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pourline.contracts.topology import SERVICES
+from pourline.testkit.resilience import faults
+from pourline.testkit.resilience.faults import Ending, Fault, Network
+from pourline.testkit.resilience.world import Kind
+
+LOAD_S: Final = 8.5
+FAULTS: Final = (2, 5)
+FREEZE_S: Final = (2.0, 12.0)
+NETWORK_S: Final = (0.5, 6.0)
+CONTROLLERS_S: Final = (0.2, 3.0)
+SHARES: Final = (0.3, 0.6, 1.0, 1.0)
+SERVERS: Final = ("nats-server", "postgres")
+PROCESSES: Final = (*SERVICES, *SERVERS)
+NAMED_EACH: Final = 3
+"""Every third seed plays on named servers, where bus and database stand behind proxies too."""
+HANGS_ARE_REPLACED: Final = True
+"""Whether the supervisor replaces a process that stands still for ever."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A fault, when it begins (seconds into the load) and for how long it lasts."""
+
+    at_s: float
+    duration_s: float
+    fault: Fault
+
+    def __str__(self) -> str:
+        """Say it as a line of the schedule."""
+        lasting = f" for {self.duration_s:.1f} s" if self.duration_s else ""
+        return f"{self.at_s:5.1f} s  {self.fault}{lasting}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """What happens in the evening of one seed."""
+
+    seed: int
+    kind: Kind
+    steps: Sequence[Step]
+
+    def __str__(self) -> str:
+        """Say it so that a reader understands what went wrong when."""
+        return "\n".join([f"seed {self.seed}, {self.kind}", *(f"  {one}" for one in self.steps)])
+
+
+def kind_of(seed: int) -> Kind:
+    """Return on whose servers a seed plays."""
+    return Kind.OWN if seed % NAMED_EACH else Kind.NAMED
+
+
+def schedule(seed: int) -> Schedule:
+    """Return the faults of a seed; no two of them have the same target at the same time."""
+    dice = random.Random(seed)  # noqa: S311 - it must repeat itself
+    kind = kind_of(seed)
+    steps: list[Step] = []
+    while len(steps) < FAULTS[0] or (len(steps) < FAULTS[1] and dice.random() < 0.5):
+        step = _step(dice, kind)
+        if not any(_collide(step, other) for other in steps):
+            steps.append(step)
+    return Schedule(seed=seed, kind=kind, steps=sorted(steps, key=lambda one: one.at_s))
+
+
+def everybody_dies() -> Schedule:
+    """Return an evening in which each service and each server is killed once."""
+    apart_s = (LOAD_S - 1) / len(PROCESSES)
+    steps = [
+        Step(at_s=0.5 + number * apart_s, duration_s=0.0, fault=faults.Kill(name))
+        for number, name in enumerate(PROCESSES)
+    ]
+    return Schedule(seed=0, kind=Kind.OWN, steps=steps)
+
+
+def _collide(one: Step, other: Step) -> bool:
+    """Return whether two faults touch the same target within each other's time."""
+    first, second = sorted((one, other), key=lambda step: step.at_s)
+    return (
+        one.fault.target == other.fault.target and second.at_s <= first.at_s + _lasts_s(first) + 1.0
+    )
+
+
+def _lasts_s(step: Step) -> float:
+    """Return how long nothing else may touch the target: what goes on again hangs no more."""
+    return LOAD_S if isinstance(step.fault, faults.Hang) else step.duration_s
+
+
+def _step(dice: random.Random, kind: Kind) -> Step:
+    make = dice.choices(MAKERS, weights=[weight for weight, _ in WEIGHED])[0]
+    duration_s, fault = make(dice, kind)
+    return Step(at_s=dice.uniform(0.5, LOAD_S - 1), duration_s=duration_s, fault=fault)
+
+
+Maker = Callable[[random.Random, Kind], tuple[float, Fault]]
+
+
+def _kill(dice: random.Random, kind: Kind) -> tuple[float, Fault]:
+    del kind
+    return 0.0, faults.Kill(dice.choice(PROCESSES))
+
+
+def _freeze(dice: random.Random, kind: Kind) -> tuple[float, Fault]:
+    del kind
+    return dice.uniform(*FREEZE_S), faults.Freeze(dice.choice(PROCESSES))
+
+
+def _hang(dice: random.Random, kind: Kind) -> tuple[float, Fault]:
+    if not HANGS_ARE_REPLACED:
+        return _freeze(dice, kind)
+    return 0.0, faults.Hang(dice.choice(SERVICES))
+
+
+def _wipe(dice: random.Random, kind: Kind) -> tuple[float, Fault]:
+    del dice, kind
+    return 0.0, faults.Wipe()
+
+
+def _starve(dice: random.Random, kind: Kind) -> tuple[float, Fault]:
+    del kind
+    return dice.uniform(3.0, 8.0), faults.Starve("alerts")
+
+
+def _network(dice: random.Random, kind: Kind) -> tuple[float, Fault]:
+    target = dice.choice(("taps", "bus", "database") if kind is Kind.NAMED else ("taps",))
+    what = dice.choice(list(Network))
+    # A router that forgets is noticed by MQTT's keep-alive. A proxy answers TCP's own, so a
+    # database connection would look alive for ever, as no real one does.
+    endings = list(Ending) if target == "taps" else [Ending.RESUMED, Ending.RESET]
+    fault = faults.Wire(
+        target=target,
+        kind=what,
+        ending=dice.choice(endings),
+        share=dice.choice(SHARES),
+        seed=dice.randrange(2**32),
+    )
+    return (0.0 if what is Network.CUT else dice.uniform(*NETWORK_S)), fault
+
+
+def _controllers(dice: random.Random, kind: Kind) -> tuple[float, Fault]:
+    del kind
+    fault = dice.choice((faults.KillControllers, faults.FreezeControllers))()
+    return dice.uniform(*CONTROLLERS_S), fault
+
+
+WEIGHED: Final[Sequence[tuple[int, Maker]]] = (
+    (6, _kill),
+    (4, _freeze),
+    (1, _hang),
+    (1, _wipe),
+    (1, _starve),
+    (5, _network),
+    (2, _controllers),
+)
+MAKERS: Final = [make for _, make in WEIGHED]

@@ -1,0 +1,175 @@
+"""A running bar with its taps: what faults are done to, and what is asked for the truth."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import psutil
+
+from pourline.controller.simulator import Fleet
+from pourline.testkit.bar import GuestSeat, RunningBar, TapSeat, run_bar
+from pourline.testkit.resilience.books import exactly
+from pourline.testkit.resilience.proxy import LOOPBACK, Proxy, proxied
+from pourline.testkit.resilience.raw import Answers
+from pourline.testkit.resilience.servers import own_servers
+from pourline.testkit.until import until
+
+PRICE: Final = 900
+KEG_ML: Final = 100_000_000
+TOP_UP: Final = 500_000
+RAW_TAPS: Final = 4
+CONTROLLED_TAPS: Final = 3
+ASK_WITHIN_S: Final = 5.0
+PROBE_PAUSE_S: Final = 0.1
+PROCESS_WITHIN_S: Final = 30.0
+
+
+class Kind(StrEnum):
+    """Whose servers the bar uses: those it runs, or named ones that stand behind proxies."""
+
+    OWN = "own servers"
+    NAMED = "named servers"
+
+
+@dataclass(kw_only=True)
+class Probe:
+    """Instants at which a card was shown, and when it had been served; monotonic seconds."""
+
+    served: list[tuple[float, float]] = field(default_factory=list)
+
+    def again_after(self, at_s: float) -> float | None:
+        """Return how long after `at_s` the first card shown from then on was served."""
+        ends = [end_s for begun_s, end_s in self.served if begun_s >= at_s]
+        return min(ends) - at_s if ends else None
+
+
+class World:
+    """One bar, its taps, and the proxies before it; use `open_world` to get one."""
+
+    def __init__(self, folder: Path, bar: RunningBar, proxies: Mapping[str, Proxy]) -> None:
+        self.folder = folder
+        self.bar = bar
+        self.proxies = proxies
+        self.answers = Answers()
+        self.raw: list[TapSeat] = []
+        self.controlled: list[TapSeat] = []
+        self.fleet: Fleet
+        self.poured_before: dict[str, Decimal] = {}
+
+    @property
+    def kind(self) -> Kind:
+        """Whose servers the bar uses."""
+        return Kind.NAMED if "bus" in self.proxies else Kind.OWN
+
+    @property
+    def mqtt_url(self) -> str:
+        """Where taps connect: through their proxy."""
+        return f"mqtt://{LOOPBACK}:{self.proxies['taps'].port}"
+
+    @property
+    def jetstream(self) -> Path:
+        """The folder in which nats-server keeps all it has stored."""
+        return self.bar.data_dir / "nats" / "jetstream"
+
+    @property
+    def supervisor(self) -> psutil.Process | None:
+        """The process that restarts the servers; None when that is this one."""
+        return None if self.kind is Kind.NAMED else self.bar.processes()[0]
+
+    async def seat_taps(self) -> None:
+        """Set up the taps and their kegs; the last raw one is the probe's."""
+        seats = [
+            await self.bar.seat_tap(keg_ml=KEG_ML, price_per_litre=PRICE)
+            for _ in range(RAW_TAPS + 1 + CONTROLLED_TAPS)
+        ]
+        self.raw, self.controlled = seats[: RAW_TAPS + 1], seats[RAW_TAPS + 1 :]
+        self.fleet = Fleet(
+            mqtt_url=self.mqtt_url,
+            taps=[(seat.tap_id, seat.secret) for seat in self.raw],
+            heard=self.answers,
+        )
+
+    async def seat_guests(self, count: int) -> list[GuestSeat]:
+        """Set up guests with money, visits and cards."""
+        return await asyncio.gather(*(self.bar.seat_guest(amount=TOP_UP) for _ in range(count)))
+
+    async def process(self, name: str) -> psutil.Process:
+        """Return the running process of a service or server, once there is one."""
+
+        async def find() -> psutil.Process | None:
+            return _descendant(name)
+
+        found = await until(find, within_s=PROCESS_WITHIN_S)
+        assert found is not None
+        return found
+
+    async def probe(self, card_uid: str, probe: Probe, closing: asyncio.Event) -> None:
+        """Show a card and end its grant again and again; leave when it is closing time."""
+        tap_id = self.raw[-1].tap_id
+        while not closing.is_set():
+            begun_s = time.monotonic()
+            with contextlib.suppress(TimeoutError):
+                if await self.serves(tap_id, card_uid):
+                    probe.served.append((begun_s, time.monotonic()))
+            await asyncio.sleep(PROBE_PAUSE_S)
+
+    async def serves(self, tap_id: str, card_uid: str) -> bool:
+        """Return whether a card is granted and its empty pour taken. Raises TimeoutError."""
+        grant = await self.fleet.authorize(tap_id, card_uid, within_s=ASK_WITHIN_S)
+        if grant["decision"] != "allow":
+            return False
+        pour = {"grant_id": grant["grant_id"], "volume_ml": 0}
+        ended = await self.fleet.pour(tap_id, pour, within_s=60, again_after_s=0.5)
+        return ended["status"] in {"accepted", "duplicate"}
+
+    async def gone(self) -> dict[str, Decimal]:
+        """Return what each tap's keg has lost, millilitres."""
+        kegs = {
+            one["id"]: one for one in (await exactly(self.bar, "/api/kegs?limit=1000"))["items"]
+        }
+        return {
+            seat.tap_id: Decimal(kegs[seat.keg_id]["volume_ml"] - kegs[seat.keg_id]["remaining_ml"])
+            for seat in (*self.raw, *self.controlled)
+        }
+
+
+def _descendant(name: str) -> psutil.Process | None:
+    """Return the service or server of that name among what this process has started."""
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            words = child.cmdline()
+            if words[:1] and words[0].endswith(f"/{name}"):
+                return child
+            if words[-4:-1] == ["serve", name, "--data-dir"]:
+                return child
+    return None
+
+
+@contextlib.asynccontextmanager
+async def open_world(folder: Path, kind: Kind) -> AsyncIterator[World]:
+    """Run a bar with its taps connected; nothing of it stays behind."""
+    async with contextlib.AsyncExitStack() as parts:
+        proxies: dict[str, Proxy] = {}
+        environment: dict[str, str] = {}
+        if kind is Kind.NAMED:
+            servers = await parts.enter_async_context(own_servers(folder / "bar"))
+            proxies = {"bus": servers.bus, "database": servers.database}
+            environment = servers.environment
+        bar = await parts.enter_async_context(run_bar(folder / "bar", environment))
+        mqtt_port = urlsplit(bar.mqtt_url).port
+        assert mqtt_port is not None
+        proxies["taps"] = await parts.enter_async_context(proxied(mqtt_port))
+        world = World(folder, bar, proxies)
+        await world.seat_taps()
+        async with world.fleet:
+            for seat in world.raw:
+                online = {"online": True, "pending_sync": 0}
+                world.fleet.publish(seat.tap_id, "status", online, retain=True)
+            yield world

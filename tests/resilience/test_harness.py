@@ -1,0 +1,102 @@
+"""The harness itself: a seed repeats itself, books are read strictly, the proxy does as told."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import pytest
+from pourline.testkit.resilience import truth
+from pourline.testkit.resilience.proxy import HALF_OPEN, LOOPBACK, Proxy, proxied
+from pourline.testkit.resilience.schedule import FAULTS, schedule
+from pourline.testkit.resilience.truth import Account, Booked, Poured
+
+ALL = (1.0, random.Random(1))  # noqa: S311 - no secret
+POURED = Poured(
+    client_tx_id="a", tap_id="t", visit_id="v", volume_ml=Decimal(150), price_per_litre=900
+)
+BOOKED = Booked(client_tx_id="a", volume_ml=Decimal(150), amount=135, status="accepted")
+
+
+@asynccontextmanager
+async def echo() -> AsyncIterator[tuple[Proxy, asyncio.StreamReader, asyncio.StreamWriter]]:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            writer.write(line)
+        writer.close()
+
+    server = await asyncio.start_server(answer, LOOPBACK)
+    async with server, proxied(server.sockets[0].getsockname()[1]) as proxy:
+        reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
+        yield proxy, reader, writer
+        writer.close()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_seed_repeats_itself(seed: int) -> None:
+    one = schedule(seed)
+
+    assert str(one) == str(schedule(seed))
+    assert FAULTS[0] <= len(one.steps) <= FAULTS[1]
+
+
+def test_a_pour_that_is_not_in_the_books_is_lost() -> None:
+    assert truth.lost([POURED], {"a": BOOKED}) == []
+    assert len(truth.lost([POURED], {})) == 1
+
+
+def test_a_charge_that_no_tap_knows_of_is_one_too_many() -> None:
+    assert truth.doubled([POURED], {"a": BOOKED}) == []
+    assert len(truth.doubled([], {"a": BOOKED})) == 1
+
+
+def test_a_balance_is_what_was_paid_in_less_what_was_poured() -> None:
+    account = Account(visit_id="v", topped_up=500, balance=365, held=0, active_tap_id=None)
+
+    assert truth.misbalanced([POURED], [account]) == []
+    assert len(truth.misbalanced([POURED, POURED], [account])) == 1
+
+
+async def test_what_a_half_open_connection_holds_back_arrives_when_it_resumes() -> None:
+    async with echo() as (proxy, reader, writer):
+        writer.write(b"one\n")
+        assert await reader.readline() == b"one\n"
+
+        proxy.trouble(HALF_OPEN, *ALL)
+        writer.write(b"two\n")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.readline(), 0.1)
+        proxy.resume()
+
+        assert await reader.readline() == b"two\n"
+
+
+async def test_a_forgotten_connection_stays_silent_while_new_ones_are_fine() -> None:
+    async with echo() as (proxy, reader, writer):
+        writer.write(b"one\n")
+        await reader.readline()
+        proxy.trouble(HALF_OPEN, *ALL)
+        proxy.forget()
+        writer.write(b"two\n")
+        other_reader, other_writer = await asyncio.open_connection(LOOPBACK, proxy.port)
+        other_writer.write(b"three\n")
+
+        assert await other_reader.readline() == b"three\n"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.readline(), 0.1)
+        other_writer.close()
+
+
+async def test_a_refusing_proxy_takes_no_connection_until_it_listens_again() -> None:
+    async with echo() as (proxy, reader, _writer):
+        await proxy.refuse()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(LOOPBACK, proxy.port)
+        assert await reader.read() == b""
+
+        await proxy.listen()
+        again_reader, again_writer = await asyncio.open_connection(LOOPBACK, proxy.port)
+        again_writer.write(b"one\n")
+        assert await again_reader.readline() == b"one\n"
+        again_writer.close()

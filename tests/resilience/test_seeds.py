@@ -1,0 +1,60 @@
+"""Evenings in which things go wrong as a seed has it: nothing is lost, nobody is charged twice.
+
+The harness is `pourline.testkit.resilience`; `make resilience SEED=17` plays one evening again, and
+`make promises` many, for docs/promises.md.
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+from pourline.controller.simulator import Fleet
+from pourline.testkit.bar import run_bar
+from pourline.testkit.resilience.run import play
+from pourline.testkit.resilience.schedule import everybody_dies, kind_of
+from pourline.testkit.resilience.seeds import play_all
+from pourline.testkit.resilience.world import Kind, open_world
+
+pytestmark = pytest.mark.resilience
+
+ON_OWN_SERVERS = (5, 11)
+ON_NAMED_SERVERS = (3, 6)
+"""Between them every kind of fault but a hang and a clean cut, in some two minutes."""
+
+
+def say(what: object) -> None:
+    sys.stdout.write(f"{what}\n")
+
+
+async def test_every_process_may_die_in_the_middle_of_the_flow(tmp_path: Path) -> None:
+    async with open_world(tmp_path, Kind.OWN) as world:
+        outcome = await play(world, everybody_dies())
+
+    assert outcome.is_right, str(outcome)
+    assert len(outcome.served) == len(everybody_dies().steps)
+
+
+@pytest.mark.parametrize("seeds", [ON_OWN_SERVERS, ON_NAMED_SERVERS], ids=["own", "named"])
+async def test_no_pour_is_lost_or_charged_twice_whatever_a_seed_does(
+    seeds: tuple[int, ...], tmp_path: Path
+) -> None:
+    assert len({kind_of(seed) for seed in seeds}) == 1
+
+    outcomes = await play_all(seeds, say=say, keep=tmp_path)
+
+    assert [str(one) for one in outcomes if not one.is_right] == []
+    assert [one.seed for one in outcomes] == list(seeds)
+
+
+async def test_a_restart_on_the_same_folder_goes_on_where_it_was(tmp_path: Path) -> None:
+    async with run_bar(tmp_path / "bar") as bar:
+        seat = await bar.seat_tap()
+        guest = await bar.seat_guest()
+    async with run_bar(tmp_path / "bar") as bar:
+        async with Fleet(mqtt_url=bar.mqtt_url, taps=[(seat.tap_id, seat.secret)]) as fleet:
+            fleet.publish(seat.tap_id, "status", {"online": True, "pending_sync": 0}, retain=True)
+            grant = await fleet.authorize(seat.tap_id, guest.card_uid)
+            result = await fleet.pour(seat.tap_id, {"grant_id": grant["grant_id"]})
+
+        assert (grant["decision"], result["status"]) == ("allow", "accepted")
+        await bar.verified()
