@@ -11,7 +11,11 @@ import pytest
 from pourline.controller.simulator import Fleet
 from pourline.testkit.bar import run_bar
 from pourline.testkit.resilience.run import play
-from pourline.testkit.resilience.schedule import everybody_dies, kind_of
+from pourline.testkit.resilience.schedule import (
+    everybody_dies,
+    kind_of,
+    servers_hang,
+)
 from pourline.testkit.resilience.seeds import play_all
 from pourline.testkit.resilience.world import Kind, open_world
 
@@ -32,6 +36,15 @@ async def test_every_process_may_die_in_the_middle_of_the_flow(tmp_path: Path) -
 
     assert outcome.is_right, str(outcome)
     assert len(outcome.served) == len(everybody_dies().steps)
+
+
+async def test_a_server_that_stands_still_is_replaced_and_nobody_pays_for_it(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path, Kind.OWN) as world:
+        outcome = await play(world, servers_hang())
+
+    assert outcome.is_right, str(outcome)
 
 
 @pytest.mark.parametrize("seeds", [ON_OWN_SERVERS, ON_NAMED_SERVERS], ids=["own", "named"])

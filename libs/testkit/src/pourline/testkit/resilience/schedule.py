@@ -17,6 +17,8 @@ NETWORK_S: Final = (0.5, 6.0)
 CONTROLLERS_S: Final = (0.2, 3.0)
 SHARES: Final = (0.3, 0.6, 1.0, 1.0)
 SERVERS: Final = ("nats-server", "postgres")
+WRITTEN: Final = 1_000_000
+"""Evenings that are written down, not drawn, have numbers from here on."""
 PROCESSES: Final = (*SERVICES, *SERVERS)
 NAMED_EACH: Final = 3
 """Every third seed plays on named servers, where bus and database stand behind proxies too."""
@@ -57,7 +59,12 @@ def kind_of(seed: int) -> Kind:
 
 
 def schedule(seed: int) -> Schedule:
-    """Return the faults of a seed; no two of them have the same target at the same time."""
+    """Return the faults of a seed; no two of them have the same target at the same time.
+
+    Numbers from `WRITTEN` on are evenings that are written down.
+    """
+    if seed >= WRITTEN:
+        return (servers_hang, both_who_decide_a_card_stand_still)[seed - WRITTEN]()
     dice = random.Random(seed)  # noqa: S311 - it must repeat itself
     kind = kind_of(seed)
     steps: list[Step] = []
@@ -76,6 +83,24 @@ def everybody_dies() -> Schedule:
         for number, name in enumerate(PROCESSES)
     ]
     return Schedule(seed=0, kind=Kind.OWN, steps=steps)
+
+
+def servers_hang() -> Schedule:
+    """Return an evening in which each server stands still until somebody replaces it."""
+    steps = [
+        Step(at_s=at_s, duration_s=0.0, fault=faults.Hang(name))
+        for at_s, name in zip((0.5, 4.5), SERVERS, strict=True)
+    ]
+    return Schedule(seed=WRITTEN, kind=Kind.OWN, steps=steps)
+
+
+def both_who_decide_a_card_stand_still() -> Schedule:
+    """Return the evening that once left money held for ever: a hold was asked for twice at once."""
+    steps = [
+        Step(at_s=6.9, duration_s=5.7, fault=faults.Freeze("auth-lock")),
+        Step(at_s=7.1, duration_s=10.3, fault=faults.Freeze("ledger")),
+    ]
+    return Schedule(seed=WRITTEN + 1, kind=Kind.OWN, steps=steps)
 
 
 def _collide(one: Step, other: Step) -> bool:
