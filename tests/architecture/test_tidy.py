@@ -15,7 +15,7 @@ TEST_LINES_MAX = 600
 FUNCTION_LINES_MAX = 60
 FUNCTION_LINES_MEDIAN = 10
 NESTING_MAX = 3
-KIT_CODE_LINES_MAX = 1900
+KIT_CODE_LINES_MAX = 1950
 """Decision record 9 tells why no longer 1,500."""
 BAR_WORDS = re.compile(
     r"\b(keg|tap|pour|guest|visit|spout|beverage|shift|alert)s?\b", re.IGNORECASE

@@ -16,7 +16,7 @@ from uuid import UUID
 import orjson
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row, tuple_row
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from pydantic import BaseModel
 
 from pourline.kit import telemetry
@@ -25,6 +25,7 @@ from pourline.kit.ids import new_id
 
 POOL_WAIT_S = 5.0
 """A request waits no longer for a connection; past that the database counts as down."""
+ASK_POOL_EVERY_S = 0.5
 STATEMENT_TIMEOUT_MS = 10_000
 """No statement of a bar's evening may take longer; a stuck one must not hold its locks."""
 SILENCE_MAX_S = 15.0
@@ -197,6 +198,7 @@ class Database:
         self.url = url
         self._clock = clock
         self._silence_max_s = silence_max_s
+        self._checking: asyncio.Task[None] | None = None
         self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
             url,
             min_size=1,
@@ -224,12 +226,34 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[UnitOfWork]:
         """Open a unit of work; commit at its end, roll back on any exception."""
-        async with self._pool.connection() as connection:
+        async with self._connection() as connection:
             unit = UnitOfWork(connection=connection, clock=self._clock, service=self.service)
             with not_for_ever(connection, self._silence_max_s):
                 async with connection.transaction():
                     yield unit
                     await unit.save_announcements()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
+        """Lend a connection; when it turns out to be broken the idle ones are looked at too."""
+        connection = await self._free_connection()
+        try:
+            yield connection
+        finally:
+            broken = connection.broken
+            await self._pool.putconn(connection)
+            if broken and (self._checking is None or self._checking.done()):
+                self._checking = asyncio.create_task(self._pool.check())
+
+    async def _free_connection(self) -> AsyncConnection[tuple[Any, ...]]:
+        """Ask the pool again and again: it tries to connect once for each asking."""
+        deadline = asyncio.get_running_loop().time() + POOL_WAIT_S
+        while True:
+            try:
+                return await self._pool.getconn(timeout=ASK_POOL_EVERY_S)
+            except PoolTimeout:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
 
     async def ping(self) -> None:
         """Ask the database anything; raises what psycopg raises when it is away."""
