@@ -144,7 +144,9 @@ async def test_poison_is_taken_off_the_broker_and_holds_nobody_up(place: BarBehi
     refused = [line for line in log_of(place) if line["event"] == "message_refused"]
     once = [(line["topic"], line["reason"]) for line in refused]
     assert len(once) == len(set(once))
-    assert {topic for topic, _ in once} >= {*POISON, f"{device.root}/pour", f"{device.root}/flow"}
+    # Cards and flow come at QoS 0: a broker under load may drop them before anybody refuses them.
+    kept = {topic for topic in POISON if not topic.endswith("/authorize")}
+    assert {topic for topic, _ in once} >= {*kept, f"{device.root}/pour"}
     assert {reason for _, reason in once} == {"topic_not_carried", "payload_too_large"}
 
 
