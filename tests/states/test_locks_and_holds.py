@@ -26,7 +26,8 @@ from hypothesis.stateful import (
 )
 from pourline.auth_lock import consumers as auth_events
 from pourline.auth_lock.handlers import taps, visits
-from pourline.auth_lock.handlers.authorize import Asked, Authorize
+from pourline.auth_lock.handlers.answers import Asked
+from pourline.auth_lock.handlers.authorize import Authorize
 from pourline.auth_lock.handlers.repair import repair_unanswered
 from pourline.auth_lock.invariants import INVARIANTS as AUTH_RULES
 from pourline.contracts import guests as contract
@@ -437,8 +438,8 @@ def test_no_visit_pours_twice_at_once_whatever_happens_when(urls: Mapping[str, s
     run_state_machine_as_test(
         lambda: Evening(urls),  # type: ignore[arg-type] # a maker serves as the class
         settings=settings(
-            # An example takes a second: a fifth of what the profile gives a pure rule.
-            max_examples=settings().max_examples // 5,
+            # An example takes a second: an eighth of what the profile gives a pure rule.
+            max_examples=settings().max_examples // 8,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -186,8 +186,8 @@ def test_every_event_has_its_effect_once_whatever_happens_on_the_way(plumbing_ur
     run_state_machine_as_test(
         lambda: Plumbing(plumbing_url),  # type: ignore[arg-type] # a maker serves as the class
         settings=settings(
-            # An example costs half a second: a quarter of what the profile gives a pure rule.
-            max_examples=settings().max_examples // 4,
+            # An example costs half a second: a sixth of what the profile gives a pure rule.
+            max_examples=settings().max_examples // 6,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

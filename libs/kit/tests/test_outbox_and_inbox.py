@@ -11,6 +11,7 @@ from nats.aio.client import Client
 from pourline.contracts.base import Envelope
 from pourline.contracts.guests import GuestRegistered, VisitClosed
 from pourline.kit.db import Database, UnitOfWork
+from pourline.kit.errors import Rejected
 from pourline.kit.ids import new_id
 from pourline.kit.inbox import Inbox
 from pourline.kit.nats import BatchConsumer, EventConsumer, Message
@@ -77,6 +78,26 @@ async def test_a_row_that_commits_late_is_not_passed_over(
         await until(lambda: stream.stream_info("EVENTS"), lambda one: one.state.messages == 2)
 
     assert await published(bus) == [(1, "quick"), (2, "slow")]
+
+
+async def test_a_refusal_on_record_keeps_what_was_written_before_it(database: Database) -> None:
+    for on_record in (True, False):
+        refused = Rejected()
+        refused.on_record = on_record
+        with pytest.raises(Rejected) as raised:
+            await refuse(database, refused, text=str(on_record))
+        assert raised.value is refused
+
+    async with database.transaction() as unit:
+        assert [row["text"] for row in await unit.all("SELECT text FROM note")] == ["True"]
+        assert len(await unit.all("SELECT 1 FROM outbox")) == 1
+
+
+async def refuse(database: Database, refused: Rejected, *, text: str) -> None:
+    async with database.transaction() as unit:
+        await unit.execute("INSERT INTO note (text) VALUES (%s)", (text,))
+        unit.announce(a_guest(text), aggregate="guest:1")
+        raise refused
 
 
 async def test_a_rolled_back_unit_announces_nothing(database: Database) -> None:

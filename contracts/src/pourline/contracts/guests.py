@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from pourline.contracts.base import (
     Command,
@@ -14,10 +14,12 @@ from pourline.contracts.base import (
     Message,
     Name,
     NumberedPage,
+    Page,
     Query,
     Text,
 )
 from pourline.contracts.device import CardText
+from pourline.contracts.limits import COMPANIONS_MAX
 
 CardUid = CardText
 
@@ -30,12 +32,17 @@ class Guest(Message):
     phone: str | None = None
     email: str | None = None
     age_verified: bool = False
+    age_verified_at: Instant | None = None
+    age_verified_by: str | None = None
     active_visit_id: Id | None = None
     created_at: Instant
 
 
 class Visit(Message):
-    """A visit as its owner keeps it; the money beside it comes from the ledger."""
+    """A visit as its owner keeps it; the money beside it comes from the ledger.
+
+    `warnings` tell the member of staff who gave it a card what is odd about that card.
+    """
 
     id: Id
     number: int
@@ -49,6 +56,14 @@ class Visit(Message):
     closed_at: Instant | None = None
     close_reason: str | None = None
     limit_profile: str | None = None
+    companions: Count = 0
+    reactivations: Count = 0
+    reactivated_at: Instant | None = None
+    reactivated_by: str | None = None
+    cut_off_at: Instant | None = None
+    cut_off_by: str | None = None
+    cut_off_reason: str | None = None
+    warnings: list[str] = Field(default_factory=list)
 
 
 class CreateGuest(Command):
@@ -64,7 +79,7 @@ class CreateGuest(Command):
 
 
 class SearchGuests(IdPage):
-    """Find guests: `q` is a name's part, a phone, a card UID or a visit number."""
+    """Find guests: `q` is words of a name, a phone, a card UID or a visit number."""
 
     OWNER: ClassVar[str] = "auth-lock"
     NAME: ClassVar[str] = "guest.search"
@@ -95,10 +110,11 @@ class OpenVisit(Command):
     guest_id: Id
     card_uid: CardUid | None = None
     limit_profile: Text | None = None
+    companions: Annotated[int, Field(strict=True, ge=0, le=COMPANIONS_MAX)] = 0
 
 
 class ListActiveVisits(NumberedPage):
-    """The visits that are open now."""
+    """The visits that are open now; `q` finds them as it finds their guests."""
 
     OWNER: ClassVar[str] = "auth-lock"
     NAME: ClassVar[str] = "visit.list_active"
@@ -114,12 +130,13 @@ class GetVisit(Query):
 
 
 class BindCard(Command):
-    """Give a visit a card, or another one."""
+    """Give a visit a card, or another one; `lost` reports the one before as lost."""
 
     OWNER: ClassVar[str] = "auth-lock"
     NAME: ClassVar[str] = "visit.bind_card"
     visit_id: Id
     card_uid: CardUid
+    lost: Annotated[bool, Field(strict=True)] = False
 
 
 class CloseVisit(Command):
@@ -137,6 +154,85 @@ class ForceUnlock(Command):
     OWNER: ClassVar[str] = "auth-lock"
     NAME: ClassVar[str] = "visit.force_unlock"
     visit_id: Id
+    reason: Name
+
+
+class CutOff(Command):
+    """Serve a visit's guest nothing more, until it is lifted or the evening is over."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "visit.cut_off"
+    visit_id: Id
+    reason: Name
+
+
+class LiftCutOff(Command):
+    """Serve a visit's guest again."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "visit.lift_cut_off"
+    visit_id: Id
+    reason: Name
+
+
+class Reactivate(Command):
+    """Let a visit that reached its limit go on, as far as its limit profile grants that."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "visit.reactivate"
+    visit_id: Id
+    reason: Name
+
+
+class LostCard(Message):
+    """A card that was reported lost; until `override_until` it pours all the same."""
+
+    id: Id
+    card_uid: str
+    note: str | None = None
+    visit_id: Id | None = None
+    reported_at: Instant
+    reported_by: str
+    override_until: Instant | None = None
+    override_reason: str | None = None
+    override_by: str | None = None
+    restored_at: Instant | None = None
+    restored_by: str | None = None
+
+
+class ReportLostCard(Command):
+    """Report a card as lost: no tap opens for it from then on."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "lost_card.report"
+    card_uid: CardUid
+    note: Text | None = None
+
+
+class ListLostCards(Page):
+    """The cards that are lost now, in order of their UID."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "lost_card.list"
+    cursor: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8,20}$")] | None = None
+
+
+class RestoreLostCard(Command):
+    """Take a card off the list of lost ones."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "lost_card.restore"
+    card_uid: Id
+    reason: Text | None = None
+
+
+class OverrideLostCard(Command):
+    """Let a lost card pour until an instant."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "lost_card.override"
+    card_uid: Id
+    until: Instant
     reason: Name
 
 
@@ -227,6 +323,33 @@ class AccessDenied(Event):
     denied_at: Instant
 
 
+class LostCardUsed(Event):
+    """A card that is reported lost was put on a tap, which stayed shut."""
+
+    TYPE: ClassVar[str] = "card.lost_used"
+    PRODUCER: ClassVar[str] = "auth-lock"
+    card_uid: str
+    tap_id: str
+    location: str
+    visit_id: Id | None = None
+    guest_name: str | None = None
+    at: Instant
+
+
+class LockStale(Event):
+    """A lock stands for longer than it should; `over` when it is open at last."""
+
+    TYPE: ClassVar[str] = "lock.stale"
+    PRODUCER: ClassVar[str] = "auth-lock"
+    visit_id: Id
+    tap_id: str
+    location: str
+    grant_id: Id
+    lock_set_at: Instant
+    over: bool = False
+    at: Instant
+
+
 class AuditEntry(Message):
     """One line of the append-only record: who did what to which subject, and why."""
 
@@ -241,8 +364,12 @@ class AuditEntry(Message):
 
 
 class ListAudit(NumberedPage):
-    """Audit entries, newest first."""
+    """Audit entries, newest first; `from` is the first instant wanted, `to` the first not."""
 
     OWNER: ClassVar[str] = "auth-lock"
     NAME: ClassVar[str] = "audit.list"
     subject_: Annotated[Text | None, Field(alias="subject")] = None
+    actor: Text | None = None
+    action: Text | None = None
+    from_: Annotated[Instant | None, Field(alias="from")] = None
+    to: Instant | None = None

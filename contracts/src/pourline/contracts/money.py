@@ -90,6 +90,8 @@ class Pour(Message):
     visit_id: Id | None = None
     tap_id: StaffId
     keg_id: Id | None = None
+    guest_id: Id | None = None
+    beverage_id: Id | None = None
     volume_ml: Volume
     amount: Amount
     price_per_litre: Price | None = None
@@ -127,7 +129,11 @@ class Balances(Message):
 class PlaceHold(Command):
     """Set money aside for what one grant may cost; a visit's newer grant takes the hold over.
 
-    `keg_limit_ml` bounds the volume beside the balance. The answer says what may be poured.
+    `keg_limit_ml` bounds the volume beside the balance: what the keg holds and limits leave. The
+    answer says what may be poured. With `shares_hold` grants of the visit at other taps stand
+    beside this one, within the same money. `visit_closed` says that the visit may pour though
+    it is closed. `renews` refuses the hold once that grant's pour is in the books: what may be
+    poured was worked out without it.
     """
 
     OWNER: ClassVar[str] = "ledger"
@@ -144,6 +150,9 @@ class PlaceHold(Command):
     price_per_litre: Price
     keg_limit_ml: Volume
     min_pour_ml: Volume
+    shares_hold: bool = False
+    visit_closed: bool = False
+    renews: Id | None = None
 
 
 class Hold(Message):
@@ -173,10 +182,11 @@ class GetGrant(Query):
 
 
 class Grant(Message):
-    """`state`: unknown, pending, superseded, captured, held or voided."""
+    """`state`: unknown, pending, superseded, captured, held or voided; `pour` settled it."""
 
     grant_id: Id
     state: str
+    pour: Pour | None = None
 
 
 class SetPrice(Command):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AliasChoices, Field, StringConstraints
+from pydantic import AfterValidator, AliasChoices, Field, StringConstraints, WithJsonSchema
 
 from pourline.contracts.base import (
     Command,
@@ -20,7 +20,22 @@ from pourline.contracts.base import (
     Text,
     Volume,
 )
+from pourline.contracts.cards import AS_PRINTED, READER_PROFILES
 from pourline.contracts.device import TapState
+
+
+def _known_reader(name: str) -> str:
+    if name not in READER_PROFILES:
+        raise ValueError(f"must be one of {', '.join(READER_PROFILES)}")
+    return name
+
+
+ReaderProfileName = Annotated[
+    str,
+    AfterValidator(_known_reader),
+    WithJsonSchema({"type": "string", "enum": list(READER_PROFILES)}),
+]
+"""How a tap's reader writes a card's UID (`contracts.cards`)."""
 
 Level = Annotated[int, Field(strict=True, ge=1, le=5)]
 Password = Annotated[str, StringConstraints(min_length=8, max_length=200)]
@@ -46,6 +61,7 @@ class Tap(Message):
     locked_by_visit: Id | None = None
     guest_name: str | None = None
     lock_set_at: Instant | None = None
+    reader_profile: str = AS_PRINTED
 
 
 class TapWithSecret(Tap):
@@ -63,6 +79,7 @@ class CreateTap(Command):
     name: Name
     beverage_id: Id | None = None
     location: StaffId = "main"
+    reader_profile: ReaderProfileName = AS_PRINTED
 
 
 class ListTaps(Page):
@@ -261,6 +278,8 @@ class Staff(Message):
     id: Id
     username: str
     level: int
+    active: bool = True
+    has_pin: bool = False
 
 
 class ConfigEntry(Message):

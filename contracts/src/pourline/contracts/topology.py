@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TypeVar
 
-from pourline.contracts import cellar, evening, guests, money, subjects, taps
+from pourline.contracts import cellar, evening, guests, money, staff, subjects, taps, wall
 from pourline.contracts.base import Command, Event, Query
 
 SERVICES = ("auth-lock", "ledger", "keg-fifo", "alerts", "shift", "pos-adapter", "console")
@@ -18,7 +18,7 @@ BRIDGE = "mqtt-bridge"
 """Runs beside them only where devices connect to a broker of the bar's own."""
 
 DAY_S = 24 * 3600
-MODULES: tuple[ModuleType, ...] = (guests, taps, money, cellar, evening)
+MODULES: tuple[ModuleType, ...] = (guests, taps, wall, staff, money, cellar, evening)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +143,8 @@ ACCESS: dict[str, Access] = {
             money.PourHeld,
             money.PourMismatched,
             money.GuestToppedUp,
+            guests.LostCardUsed,
+            guests.LockStale,
             taps.ConfigChanged,
             taps.TapStateChanged,
         ),

@@ -17,6 +17,7 @@ from pourline.contracts.base import Envelope, Event
 from pourline.contracts.cellar import KegDisconnected, KegLevelChanged, KegStatus
 from pourline.contracts.device import PourStatus, Severity, TapState
 from pourline.contracts.evening import AcknowledgeAlert, Alert, AlertState, ListAlerts, ResolveAlert
+from pourline.contracts.guests import LockStale, LostCardUsed
 from pourline.contracts.money import GuestToppedUp, PourAccepted
 from pourline.contracts.taps import ConfigChanged, TapStateChanged
 from pourline.kit.db import Database, Row
@@ -284,6 +285,51 @@ async def test_a_tap_is_offline_only_once_it_was_online(office: Office) -> None:
         states.append(await office.standing())
 
     assert states == [[], ["device_offline"], []]
+
+
+@pytest.mark.requirement("AL-2", "LC-1")
+async def test_a_lost_card_is_one_critical_alert_until_a_person_resolves_it(
+    office: Office,
+) -> None:
+    for tap_id in ("1", "2", "2"):
+        used = LostCardUsed(card_uid="04aa", tap_id=tap_id, location="main", at=AT)
+        async with office.database.transaction() as unit:
+            await handlers.on_lost_cards([told(used)], unit)
+    [alert] = await office.alerts()
+    await office.resolve(alert.id, "talked to the guest")
+
+    assert (alert.kind, alert.severity) == ("lost_card_used", "critical")
+    assert (alert.subject.type, alert.subject.id) == ("card", "04aa")
+    assert alert.message == "Card 04aa is reported lost and was put on tap 2. It stayed shut."
+    assert await office.standing() == []
+    assert await office.announced() == ["opened", "resolved"]
+
+
+@pytest.mark.requirement("AL-2", "LK-5")
+async def test_a_stale_lock_is_told_until_it_is_open_and_an_old_word_never_wins(
+    office: Office,
+) -> None:
+    def stale(*, over: bool, version: int) -> Envelope[LockStale]:
+        lock = LockStale(
+            visit_id="v",
+            tap_id="1",
+            location="main",
+            grant_id="g",
+            lock_set_at=AT,
+            over=over,
+            at=AT,
+        )
+        return told(lock, version)
+
+    states = []
+    for word in (stale(over=False, version=1), stale(over=True, version=2)):
+        async with office.database.transaction() as unit:
+            await handlers.on_stale_locks([word], unit)
+        states.append(await office.standing())
+    async with office.database.transaction() as unit:
+        await handlers.on_stale_locks([stale(over=False, version=1)], unit)
+
+    assert (states, await office.standing()) == ([["stale_lock"], []], [])
 
 
 @pytest.mark.requirement("AL-7")

@@ -2,259 +2,31 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar
 from uuid import UUID
 
-import orjson
 import pytest
 from nats.aio.client import Client
-from nats.aio.msg import Msg
-from pourline.auth_lock.handlers import locks as lock_handlers
-from pourline.auth_lock.handlers import taps as tap_handlers
-from pourline.auth_lock.handlers import visits
-from pourline.auth_lock.handlers.authorize import Asked, Authorize
+from pourline.auth_lock.handlers.answers import Asked
 from pourline.auth_lock.handlers.repair import repair_unanswered
-from pourline.auth_lock.handlers.visits import SettleFirst
-from pourline.auth_lock.invariants import INVARIANTS
-from pourline.auth_lock.store import locks, taps
-from pourline.contracts.base import Envelope, Event
-from pourline.contracts.base import Message as Contract
-from pourline.contracts.cellar import KegConnected
-from pourline.contracts.device import AuthorizeRequest, AuthorizeResult, PourStatus, TapStatus
-from pourline.contracts.guests import (
-    CloseVisit,
-    CreateGuest,
-    ForceUnlock,
-    GetVisit,
-    OpenVisit,
-    Visit,
-)
-from pourline.contracts.money import (
-    GetGrant,
-    Grant,
-    Hold,
-    PlaceHold,
-    PourAccepted,
-    PourSettled,
-    VoidHold,
-)
-from pourline.contracts.problems import Problem
-from pourline.contracts.taps import CreateTap, StopTap
-from pourline.kit.db import Database, Row
+from pourline.auth_lock.store import locks
+from pourline.contracts.device import AuthorizeRequest
+from pourline.kit.db import Database
 from pourline.kit.errors import Rejected
 from pourline.kit.ids import new_id
-from pourline.kit.nats import Caller, Context
+from pourline.testkit.access import CARD, Bar, open_bar, seat_guest
 from pourline.testkit.clock import FakeClock
 from pourline.testkit.plugin import FreshDatabase
 from pourline.testkit.until import until
 
-STAFF = Context(actor="anna", level=3)
-CARD = "0419eeb2757181"
 ROUNDS = 200
-Told = TypeVar("Told", bound=Event)
-
-
-@dataclass
-class Ledger:
-    """Answers for the ledger; a grant it never heard of is `unknown`."""
-
-    bus: Client
-    grants: dict[str, str] = field(default_factory=dict)
-    refuses: str | None = None
-    away: bool = False
-    loses_answers: bool = False
-    holds_and_fails: bool = False
-
-    async def open(self) -> None:
-        for command in (PlaceHold, GetGrant, VoidHold):
-            await self.bus.subscribe(command.subject(), cb=self._answer)
-
-    async def _answer(self, request: Msg) -> None:
-        if self.away:
-            return None
-        asked = orjson.loads(request.data)
-        grant_id = asked["grant_id"]
-        if request.subject == PlaceHold.subject() and self.refuses:
-            problem = Problem(title="No", status=409, code=self.refuses, detail="Please top up.")
-            return await self._say(request, problem, status=409)
-        if request.subject == PlaceHold.subject():
-            self.grants.setdefault(grant_id, "pending")
-        if request.subject == VoidHold.subject():
-            self.grants[grant_id] = "voided"
-        if request.subject == PlaceHold.subject() and self.holds_and_fails:
-            bug = Problem(title="Bug", status=500, code="bug", detail="Something is wrong.")
-            return await self._say(request, bug, status=500)
-        if request.subject == PlaceHold.subject() and self.loses_answers:
-            return None
-        return await self._say(request, self._said(request.subject, grant_id))
-
-    def _said(self, subject: str, grant_id: str) -> Contract:
-        if subject == PlaceHold.subject():
-            volume = Decimal("333.333")
-            return Hold(grant_id=grant_id, amount=300, max_volume_ml=volume, balance=1000)
-        return Grant(grant_id=grant_id, state=self.grants.get(grant_id, "unknown"))
-
-    async def _say(self, request: Msg, answer: Contract, *, status: int = 200) -> None:
-        headers = {"Pourline-Status": str(status)}
-        await self.bus.publish(request.reply, answer.wire(), headers=headers)
-
-
-@dataclass(kw_only=True)
-class Bar:
-    """An auth-lock with taps and one guest's visit."""
-
-    database: Database
-    clock: FakeClock
-    ledger: Ledger
-    caller: Caller
-    visit: Visit
-
-    async def put_card(
-        self, tap_id: str = "1", request_id: str | None = None, *, card_uid: str = CARD
-    ) -> AuthorizeResult:
-        request = AuthorizeRequest(request_id=request_id or str(new_id()), card_uid=card_uid)
-        asked = Asked(tap_id=tap_id, location="main", request=request, received_at=self.clock.now())
-        authorize = Authorize(database=self.database, caller=self.caller, clock=self.clock)
-        return await authorize(asked)
-
-    async def crash_before_the_hold(self, request_id: str) -> UUID:
-        """Leave what a process leaves that dies between lock and hold."""
-        grant_id = new_id()
-        question = locks.Question(
-            tap_id="1",
-            location="main",
-            request_id=request_id,
-            card_uid=CARD,
-            at=self.clock.now(),
-        )
-        async with self.database.transaction() as unit:
-            assert await locks.begin_grant(
-                unit, question, grant_id=grant_id, visit_id=UUID(self.visit.id), renews=None
-            )
-        return grant_id
-
-    async def settle(self, grant_id: str | None, *, kind: type[PourSettled] = PourAccepted) -> None:
-        """Hear that a pour is in the books."""
-        now = self.clock.now()
-        pour = kind(
-            client_tx_id=str(new_id()),
-            tap_id="1",
-            location="main",
-            settles_grant_id=grant_id,
-            volume_ml=Decimal(300),
-            amount=270,
-            status=PourStatus.ACCEPTED,
-            started_at=now,
-            ended_at=now,
-            received_at=now,
-            accepted_at=now,
-        )
-        async with self.database.transaction() as unit:
-            await lock_handlers.open_locks_of_pours([envelope(pour, now)], unit)
-
-    async def close_visit(self) -> Visit:
-        order = CloseVisit(visit_id=self.visit.id, reason="left")
-        await SettleFirst(database=self.database, caller=self.caller)(order)
-        async with self.database.transaction() as unit:
-            return await visits.close_visit(order, unit, STAFF)
-
-    async def say_status(self, tap_id: str, *, online: bool, pending_sync: int = 0) -> None:
-        async with self.database.transaction() as unit:
-            status = TapStatus(online=online, pending_sync=pending_sync)
-            await tap_handlers.take_status(unit, [(tap_id, 1, status)])
-
-    async def stop_tap(self) -> None:
-        async with self.database.transaction() as unit:
-            await tap_handlers.stop_tap(StopTap(tap_id="1", reason="foam"), unit, STAFF)
-
-    async def force_unlock(self, reason: str) -> None:
-        async with self.database.transaction() as unit:
-            order = ForceUnlock(visit_id=self.visit.id, reason=reason)
-            await visits.force_unlock(order, unit, STAFF)
-
-    async def locked_at(self) -> str | None:
-        async with self.database.transaction() as unit:
-            query = GetVisit(visit_id=self.visit.id)
-            return (await visits.get_visit(query, unit, STAFF)).active_tap_id
-
-    async def rows(self, sql: str) -> list[Row]:
-        async with self.database.transaction() as unit:
-            return await unit.all(sql)
-
-    async def audited(self, action: str) -> list[Row]:
-        rows = await self.rows("SELECT * FROM audit ORDER BY id")
-        return [row for row in rows if row["action"] == action]
-
-    async def told(self, kind: str) -> list[Row]:
-        rows = await self.rows("SELECT * FROM outbox ORDER BY id")
-        return [orjson.loads(row["payload"])["data"] for row in rows if row["subject"] == kind]
-
-    async def offenders(self) -> list[str]:
-        return [
-            rule.name
-            for rule in INVARIANTS
-            if rule.name != "outbox_is_published" and await self.rows(rule.sql)
-        ]
-
-
-def envelope(event: Told, at: datetime) -> Envelope[Told]:
-    return Envelope(
-        id=str(new_id()),
-        type=event.TYPE,
-        source=event.PRODUCER,
-        subject="x",
-        time=at,
-        aggregate="x",
-        version=1,
-        data=event,
-    )
-
-
-async def seat_tap(database: Database, clock: FakeClock, tap_id: str, beverage_id: UUID) -> None:
-    """Set up a tap that is online and has a keg."""
-    now = clock.now()
-    keg = KegConnected(
-        keg_id=str(new_id()),
-        tap_id=tap_id,
-        beverage_id=str(beverage_id),
-        beverage_name="Pils",
-        volume_ml=Decimal(50_000),
-        remaining_ml=Decimal(50_000),
-        connected_at=now,
-    )
-    async with database.transaction() as unit:
-        await tap_handlers.create_tap(CreateTap(id=tap_id, name=f"Tap {tap_id}"), unit, STAFF)
-        await tap_handlers.know_connected_kegs([envelope(keg, now)], unit)
-        await tap_handlers.take_status(unit, [(tap_id, 1, TapStatus(online=True))])
-        await taps.save_price(unit, beverage_id=beverage_id, from_at=now, price_per_litre=900)
-
-
-async def seat_guest(database: Database, card_uid: str) -> Visit:
-    order = CreateGuest(name="Ada", age_verified=True)
-    async with database.transaction() as unit:
-        guest = await visits.create_guest(order, unit, STAFF)
-        visit = OpenVisit(guest_id=guest.id, card_uid=card_uid)
-        return await visits.open_visit(visit, unit, STAFF)
 
 
 @pytest.fixture
 async def bar(fresh_database: FreshDatabase, bus: Client, clock: FakeClock) -> AsyncIterator[Bar]:
     database = Database(url=fresh_database("auth-lock"), service="auth-lock", clock=clock)
-    await database.open()
-    ledger = Ledger(bus)
-    await ledger.open()
-    beverage = new_id()
-    for tap_id in ("1", "2"):
-        await seat_tap(database, clock, tap_id, beverage)
-    visit = await seat_guest(database, CARD)
-    caller = Caller(bus=bus, wait_s=0.3)
-    bar = Bar(database=database, clock=clock, ledger=ledger, caller=caller, visit=visit)
-    yield bar
-    assert await bar.offenders() == []
-    await database.close()
+    async with open_bar(database, bus, clock) as bar:
+        yield bar
 
 
 @pytest.mark.requirement("LK-1", "LK-2", "LK-4")
@@ -502,8 +274,8 @@ async def test_closing_takes_effect_at_the_next_card(bar: Bar) -> None:
 @pytest.mark.requirement("VI-4")
 async def test_closing_waits_for_a_card_on_its_way_and_sees_its_lock(bar: Bar) -> None:
     async with bar.database.transaction() as unit:
-        visit_id = UUID(bar.visit.id)
-        await locks.take_lock(unit, visit_id=visit_id, tap_id="1", grant_id=new_id())
+        grant = locks.NewGrant(grant_id=new_id(), visit_id=UUID(bar.visit.id))
+        await locks.take_lock(unit, tap_id="1", grant=grant)
         closing = asyncio.create_task(bar.close_visit())
         await until(lambda: waiting(bar))
     with pytest.raises(Rejected) as refused:
@@ -536,8 +308,7 @@ async def test_a_request_that_was_long_on_its_way_locks_nothing(bar: Bar) -> Non
     request = AuthorizeRequest(request_id="r", card_uid=CARD)
     asked = Asked(tap_id="1", location="main", request=request, received_at=bar.clock.now())
     bar.clock.advance(seconds=6)
-    authorize = Authorize(database=bar.database, caller=bar.caller, clock=bar.clock)
 
-    answer = await authorize(asked)
+    answer = await bar.authorize(asked)
 
     assert (answer.reason, await bar.locked_at()) == ("unavailable", None)

@@ -17,6 +17,7 @@ from pourline.auth_lock.devices import AuthCallout
 from pourline.auth_lock.handlers import devices, taps
 from pourline.auth_lock.handlers.directory import Directory
 from pourline.auth_lock.jobs import RevokedSweep
+from pourline.auth_lock.store import staff
 from pourline.contracts.taps import CreateTap, DeactivateSpout, RegisterSpout, RotateSpoutSecret
 from pourline.kit.clock import SystemClock
 from pourline.kit.db import Database
@@ -82,6 +83,12 @@ class Door:
         """Say something as the bar itself."""
         await self.bus.publish(topic.replace("/", "."), payload)
         await self.bus.flush()
+
+    async def revoke(self, key: str, version: int) -> None:
+        async with self.database.transaction() as unit:
+            expires_at = unit.clock.now() + timedelta(hours=1)
+            await staff.revoke(unit, key=key, version=version, expires_at=expires_at)
+        await self.directory.load()
 
     async def revoke_spout(self) -> None:
         async with self.database.transaction() as unit:
@@ -300,6 +307,39 @@ async def test_a_revoked_spout_is_refused_at_once_and_disconnected_by_the_sweep(
             await asyncio.wait_for(anext(aiter(spout.messages)), WITHIN_S)
         stack.pop_all()  # there is nothing left to close
         await tap.publish("bar/main/tap/t1/flow", b"still here", qos=1)
+    await system.close()
+
+    assert refused
+
+
+async def test_a_revoked_token_is_refused_and_its_screen_disconnected(door: Door) -> None:
+    system = await connect(url=url_of(door.server, door.secrets, SYSTEM), name="system")
+    sweep = RevokedSweep(system=system, directory=door.directory)
+    lost = door.token(jti="lost", staff="anna", ver=1)
+    others = [door.token(jti="other", staff="anna", ver=2), door.token()]
+    async with AsyncExitStack() as stack:
+        screens = [
+            await stack.enter_async_context(door.enters("operator", token, client_id=f"s{number}"))
+            for number, token in enumerate(others)
+        ]
+        screen = await stack.enter_async_context(door.enters("operator", lost, client_id="screen"))
+        await sweep()
+        await screen.subscribe("bar/main/alerts/#", qos=1)
+        await door.revoke("token:lost", 1)
+        refused = await door.refuses("operator", lost, client_id="screen-2")
+        await sweep()
+        with pytest.raises(aiomqtt.MqttError):
+            await asyncio.wait_for(anext(aiter(screen.messages)), WITHIN_S)
+        for other in screens:
+            await other.subscribe("bar/main/alerts/#", qos=1)
+        await door.revoke("staff:anna", 3)
+        assert await door.refuses("operator", others[0], client_id="screen-3")
+        assert not await door.refuses("operator", others[1], client_id="screen-4")
+        await sweep()
+        with pytest.raises(aiomqtt.MqttError):
+            await asyncio.wait_for(anext(aiter(screens[0].messages)), WITHIN_S)
+        await screens[1].subscribe("bar/main/tap/+/state", qos=1)
+        stack.pop_all()  # two are closed, and the last one goes with its broker
     await system.close()
 
     assert refused

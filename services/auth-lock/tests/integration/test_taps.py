@@ -116,14 +116,17 @@ class House:
             "guest_id": guest_id,
             "card_uid": None,
             "limit_profile": None,
+            "companions": 0,
             "opened_at": self.clock.now(),
             "opened_by": "anna",
         }
         async with self.database.transaction() as unit:
-            values = {"name": "Ada", **dict.fromkeys(names)}
+            values: dict[str, object] = {"name": "Ada", "search_name": "ada", "search_phone": ""}
+            values |= {"search_grams": [], **dict.fromkeys(names)}
             await guests.insert_guest(unit, guest_id=guest_id, values=values)
             await guests.insert_visit(unit, values=visit)
-            await locks.take_lock(unit, visit_id=visit_id, tap_id="1", grant_id=grant_id)
+            grant = locks.NewGrant(grant_id=grant_id, visit_id=visit_id)
+            await locks.take_lock(unit, tap_id="1", grant=grant)
         return grant_id
 
     async def release(self, grant_id: UUID) -> None:

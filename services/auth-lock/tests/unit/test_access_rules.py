@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -6,6 +6,7 @@ import pytest
 from pourline.auth_lock.domain import (
     CONFIG,
     FLAGS,
+    AskedCard,
     AskedTap,
     AskingVisit,
     ConfigRule,
@@ -14,6 +15,7 @@ from pourline.auth_lock.domain import (
     Eligible,
     GrantId,
     GuestId,
+    House,
     LockHeld,
     TapFacts,
     TapState,
@@ -23,12 +25,14 @@ from pourline.auth_lock.domain import (
     is_stale,
     tap_state,
 )
+from pourline.contracts.device import DenyReason
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 VISIT = VisitId(UUID(int=1))
 OTHER_VISIT = VisitId(UUID(int=2))
 GRANT = GrantId(UUID(int=3))
 KEG = UUID(int=4)
+SEEN = AskedCard(was_seen=True)
 
 
 def lock(*, tap_id: str = "1", visit_id: VisitId = VISIT) -> LockHeld:
@@ -63,21 +67,22 @@ def a_visit(*, age_verified: bool = True, held: LockHeld | None = None) -> Askin
 def denied(
     tap: AskedTap, visit: AskingVisit | None, *, card_was_seen: bool = True
 ) -> tuple[Deny, str]:
-    verdict = decide(tap=tap, visit=visit, card_was_seen=card_was_seen)
+    card = AskedCard(was_seen=card_was_seen)
+    verdict = decide(tap=tap, visit=visit, card=card, house=House())
     assert isinstance(verdict, Denied)
     return verdict.reason, verdict.message
 
 
 def test_a_guest_with_an_open_visit_may_pour_at_an_active_tap() -> None:
-    verdict = decide(tap=a_tap(), visit=a_visit(), card_was_seen=True)
+    verdict = decide(tap=a_tap(), visit=a_visit(), card=SEEN, house=House())
 
     assert isinstance(verdict, Eligible)
-    assert (verdict.price_per_litre, verdict.keg_limit_ml) == (900, Decimal(20_000))
+    assert (verdict.price_per_litre, verdict.at_most_ml) == (900, Decimal(20_000))
     assert verdict.renews is None
 
 
 def test_the_visit_that_holds_the_tap_renews_its_grant() -> None:
-    verdict = decide(tap=a_tap(lock=lock()), visit=a_visit(held=lock()), card_was_seen=True)
+    verdict = decide(tap=a_tap(lock=lock()), visit=a_visit(held=lock()), card=SEEN, house=House())
 
     assert isinstance(verdict, Eligible)
     assert verdict.renews == GRANT
@@ -103,8 +108,43 @@ def test_every_refusal_has_its_reason(
     assert denied(tap, visit, card_was_seen=card_was_seen)[0] is reason
 
 
+@pytest.mark.requirement("LK-3", "LC-1")
+def test_a_lost_card_is_refused_before_anything_else() -> None:
+    lost = AskedCard(was_seen=False, lost=True)
+    verdict = decide(tap=a_tap(state=TapState.STOPPED), visit=None, card=lost, house=House())
+
+    assert isinstance(verdict, Denied)
+    assert verdict.reason is Deny.LOST_CARD
+
+
+def test_the_reasons_are_those_of_the_contract() -> None:
+    assert {one.value for one in Deny} == {one.value for one in DenyReason}
+
+
+@pytest.mark.parametrize(
+    ("hours", "now", "serving"),
+    [
+        (None, "03:00", True),
+        (("11:00", "23:00"), "10:59", False),
+        (("11:00", "23:00"), "11:00", True),
+        (("11:00", "23:00"), "23:00", False),
+        (("18:00", "02:00"), "23:59", True),
+        (("18:00", "02:00"), "01:59", True),
+        (("18:00", "02:00"), "02:00", False),
+        (("18:00", "02:00"), "12:00", False),
+    ],
+)
+@pytest.mark.requirement("LK-8")
+def test_serving_hours_may_pass_midnight(
+    hours: tuple[str, str] | None, now: str, *, serving: bool
+) -> None:
+    serves = (time.fromisoformat(hours[0]), time.fromisoformat(hours[1])) if hours else None
+
+    assert House(serves=serves, local_time=time.fromisoformat(now)).is_serving is serving
+
+
 def test_a_card_in_use_names_the_tap_and_the_lock_in_the_way() -> None:
-    verdict = decide(tap=a_tap(), visit=a_visit(held=lock(tap_id="2")), card_was_seen=True)
+    verdict = decide(tap=a_tap(), visit=a_visit(held=lock(tap_id="2")), card=SEEN, house=House())
 
     assert isinstance(verdict, Denied)
     assert verdict.message == "Card already in use on Tap 2."
@@ -206,6 +246,12 @@ def test_every_default_fits_its_own_rule(key: str) -> None:
         ("currency", "EUR", True),
         ("currency", "", False),
         ("currency", "x" * 65, False),
+        ("serving_hours", "", True),
+        ("serving_hours", "18:00-02:00", True),
+        ("serving_hours", "18:00", False),
+        ("serving_hours", "24:00-02:00", False),
+        ("stale_lock_s", 900, True),
+        ("stale_lock_s", 1, False),
         ("notification_recipients", ["a@example.org"], True),
         ("notification_recipients", "a@example.org", False),
         ("notification_recipients", [1], False),

@@ -3,7 +3,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pourline.contracts.cards import UnreadableCardError, canonical_uid
+from pourline.contracts.cards import (
+    READER_PROFILES,
+    UnreadableCardError,
+    aliases,
+    canonical_uid,
+)
 
 pytestmark = pytest.mark.requirement("VI-5")
 
@@ -118,3 +123,93 @@ def test_any_text_is_a_card_or_refused(text: str) -> None:
 @given(uid=st.binary(min_size=7, max_size=7))
 def test_a_card_read_backwards_is_another_card(uid: bytes) -> None:
     assert (read(uid.hex()) == read(uid[::-1].hex())) is (uid == uid[::-1])
+
+
+@pytest.mark.parametrize(
+    ("reading", "profile", "canonical"),
+    [
+        ("7186A61E", "hex-reversed", "1ea68671"),
+        ("4CDDA15F", "hex-reversed", "5fa1dd4c"),
+        ("1432822573", "decimal", "5567232d"),
+        ("760062335", "decimal-reversed", "7fa14d2d"),
+        ("0004086814", "em4100-decimal", "00003e5c1e"),
+        ("78003E5C1E", "em4100-hex", "78003e5c1e"),
+        ("DD17380AF8", "em4100-hex", "dd17380af8"),
+        ("DD17380AF8", "iso14443a-hex", "dd17380a"),
+        ("F80A3817DD", "iso14443a-hex-reversed", "dd17380a"),
+        ("7856341200 0104E0", "iso15693-hex-reversed", "e004010012345678"),
+        ("1154412893794689", "decimal", "0419eeb2757181"),
+    ],
+)
+def test_a_readers_profile_says_how_it_writes(reading: str, profile: str, canonical: str) -> None:
+    assert canonical_uid(reading, profile) == canonical
+
+
+@pytest.mark.parametrize(
+    ("reading", "profile", "why"),
+    [
+        ("C3B2A108", "hex-reversed", "random id"),
+        ("EE190488", "hex-reversed", "cuts 7-byte ids short"),
+        ("1002701960", "decimal-reversed", "cuts 7-byte ids short"),
+        ("145044931", "decimal", "random id"),
+        ("5567232D", "decimal", "decimal number"),
+        ("9" * 25, "decimal", "too large"),
+        ("9" * 26, "decimal", "decimal number"),
+        ("5567232D", "em4100-hex", "has 5 bytes"),
+        ("78003E5C1E", "iso14443a-hex", "4 or 7 or 10 bytes"),
+        ("E104010012345678", "iso15693-hex", "begin with E0"),
+    ],
+)
+def test_what_a_reader_cannot_have_read_is_refused(reading: str, profile: str, why: str) -> None:
+    with pytest.raises(UnreadableCardError, match=why):
+        canonical_uid(reading, profile)
+
+
+@pytest.mark.parametrize(
+    ("uid", "alias"),
+    [
+        ("1ea68671", "7186a61e"),
+        ("5fa1dd4c", "4cdda15f"),
+        ("5567232d", "1432822573"),
+        ("1432822573", "5567232d"),
+        ("78003e5c1e", "0004086814"),
+        ("04c43bc21c2680", "1002701960"),
+    ],
+)
+def test_what_another_reader_makes_of_a_card_is_an_alias_of_it(uid: str, alias: str) -> None:
+    assert alias in aliases(uid)
+    assert uid not in aliases(uid)
+
+
+PROFILES = st.sampled_from(sorted(READER_PROFILES))
+
+
+@given(text=st.text(max_size=40), profile=PROFILES)
+def test_any_text_from_any_reader_is_a_card_or_refused(text: str, profile: str) -> None:
+    try:
+        canonical = canonical_uid(text, profile)
+    except UnreadableCardError:
+        return
+    assert len(canonical) in (8, 10, 14, 16, 20)
+    assert bytes.fromhex(canonical).hex() == canonical
+
+
+@given(uid=st.binary(min_size=7, max_size=7).filter(lambda uid: uid[0] != 0))
+def test_one_card_is_the_same_from_readers_that_write_it_differently(uid: bytes) -> None:
+    number, backwards = int.from_bytes(uid), uid[::-1]
+    readings = {
+        canonical_uid(uid.hex()),
+        canonical_uid(backwards.hex(), "hex-reversed"),
+        canonical_uid(str(number), "iso14443a-decimal") if number >= 2**32 else uid.hex(),
+    }
+    assert readings == {uid.hex()}
+
+
+@given(uid=UIDS)
+def test_a_card_turned_round_is_an_alias_both_ways(uid: bytes) -> None:
+    one, other = read(uid.hex()), read(uid[::-1].hex())
+    if one.startswith("refused") or other.startswith("refused") or one == other:
+        return
+    if len(one) == len(other) == 2 * len(uid):
+        assert other in aliases(one)
+        assert one in aliases(other)

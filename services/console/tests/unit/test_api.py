@@ -4,7 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 from pourline.console.api.bodies import UnreadableBodyError, fields_of, wire
-from pourline.console.api.limits import LOGINS_MAX, NAMES_MAX, WINDOW, FailureLimit
+from pourline.console.api.limits import (
+    ACCOUNT_LOGINS_MAX,
+    ADDRESS_LOGINS_MAX,
+    LOGINS_MAX,
+    NAMES_MAX,
+    WINDOW,
+    FailureLimit,
+    LoginLimit,
+)
 from pourline.console.errors import TooOften
 from pourline.testkit.clock import FakeClock
 
@@ -71,3 +79,16 @@ def test_the_names_counted_are_bounded() -> None:
     for number in range(NAMES_MAX):
         limit.take((f"guess {number}", "10.0.0.1"))
     limit.take(WHO)
+
+
+def test_guessing_is_held_off_by_account_from_everywhere_and_by_address_for_everybody() -> None:
+    limit = LoginLimit(clock=FakeClock())
+    for number in range(ACCOUNT_LOGINS_MAX):
+        limit.take(("anna", f"10.0.0.{number}"))
+    with pytest.raises(TooOften):
+        limit.take(("anna", "10.0.1.1"))
+    for number in range(ADDRESS_LOGINS_MAX):
+        limit.take((f"guess {number}", "10.0.2.1"))
+    with pytest.raises(TooOften):
+        limit.take(("ben", "10.0.2.1"))
+    limit.take(("ben", "10.0.2.2"))

@@ -7,8 +7,9 @@ import pytest
 from pourline.console.pages import words
 from pourline.console.pages.staff import COOKIE, Badges
 from pourline.console.pages.views import TapView, strip_view, tap_views
-from pourline.console.store import Board
+from pourline.console.store import Board, Revocations
 from pourline.contracts.device import FlowReport
+from pourline.contracts.staff import TokensRevoked
 from pourline.contracts.taps import Session
 from pourline.testkit.clock import FakeClock
 from starlette.requests import Request
@@ -136,15 +137,19 @@ def request(cookie: str = "") -> Request:
     )
 
 
-def given(badges: Badges, *, lasts: timedelta) -> str:
+def given(badges: Badges, *, lasts: timedelta, token: str | None = None) -> str:
     response = Response()
-    session = Session(token="t", expires_at=datetime.now(UTC) + lasts, level=2)
+    session = Session(token=token or "t", expires_at=datetime.now(UTC) + lasts, level=2)
     badges.give(request(), response, session, "mira")
     return response.headers["set-cookie"].split(";")[0].split("=", 1)[1]
 
 
+def badges_of(key: str, revocations: Revocations | None = None) -> Badges:
+    return Badges(token_key=key * 32, revocations=revocations or Revocations(clock=FakeClock()))
+
+
 def test_a_badge_opens_the_page_until_its_end() -> None:
-    badges = Badges(token_key="k" * 32)
+    badges = badges_of("k")
     staff = badges.read(request(given(badges, lasts=timedelta(hours=1))))
     assert staff is not None
     assert (staff.username, staff.level) == ("mira", 2)
@@ -152,8 +157,35 @@ def test_a_badge_opens_the_page_until_its_end() -> None:
 
 
 def test_a_badge_of_another_key_or_a_bearer_token_opens_nothing() -> None:
-    badges = Badges(token_key="k" * 32)
+    badges = badges_of("k")
     bearer = jwt.encode({"sub": "mira", "level": 5, "exp": 2**31}, "k" * 32, algorithm="HS256")
     assert badges.read(request(bearer)) is None
-    assert badges.read(request(given(Badges(token_key="x" * 32), lasts=timedelta(1)))) is None
+    assert badges.read(request(given(badges_of("x"), lasts=timedelta(1)))) is None
     assert badges.read(request()) is None
+
+
+@pytest.mark.parametrize(("key", "version"), [("token:a", 1), ("staff:s", 2)])
+def test_a_badge_ends_with_its_token_or_its_accounts_rights(key: str, version: int) -> None:
+    revocations = Revocations(clock=FakeClock())
+    badges = badges_of("k", revocations)
+    names = {"jti": "a", "staff": "s", "ver": 1}
+    token = jwt.encode(names, "x" * 32, algorithm="HS256")
+    cookie = given(badges, lasts=timedelta(hours=1), token=token)
+    staff = badges.read(request(cookie))
+    assert staff is not None
+    expires_at = datetime.now(UTC) + timedelta(hours=1)
+
+    revocations.hear(TokensRevoked(key=key, version=version, expires_at=expires_at))
+
+    assert badges.read(request(cookie)) is None
+    assert not badges.is_good(staff)
+
+
+@pytest.mark.requirement("LK-6")
+async def test_a_locked_tile_tells_who_holds_it_and_since_when(
+    board: Board, owners: "FakeOwners", clock: FakeClock
+) -> None:
+    since = clock.now() - timedelta(minutes=3)
+    view = await tile(board, owners, locked_by_visit="v1", guest_name="Anna", lock_set_at=since)
+
+    assert (view.face.word, view.guest, view.foot) == ("Locked", "Anna", "Card 3 min ago")

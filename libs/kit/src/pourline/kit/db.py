@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from pourline.kit import telemetry
 from pourline.kit.clock import Clock
+from pourline.kit.errors import Rejected
 from pourline.kit.ids import new_id
 
 POOL_WAIT_S = 5.0
@@ -225,13 +226,24 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[UnitOfWork]:
-        """Open a unit of work; commit at its end, roll back on any exception."""
+        """Open a unit of work; commit at its end, roll back on any exception.
+
+        A refusal that is `on_record` commits too: what was written before it is its record.
+        """
+        refused = None
         async with self._connection() as connection:
             unit = UnitOfWork(connection=connection, clock=self._clock, service=self.service)
             with not_for_ever(connection, self._silence_max_s):
                 async with connection.transaction():
-                    yield unit
+                    try:
+                        yield unit
+                    except Rejected as refused_:
+                        refused = refused_
+                        if not refused.on_record:
+                            raise
                     await unit.save_announcements()
+        if refused:
+            raise refused
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:

@@ -43,6 +43,8 @@ class Rejected(Refusal):
 
     code = "rejected"
     status = 409
+    on_record: bool = False
+    """Whether what was written before the refusal stands: the record of it."""
 
 
 class NotFound(Rejected):

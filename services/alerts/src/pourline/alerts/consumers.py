@@ -10,6 +10,7 @@ from pourline.contracts.cellar import (
     KegLevelChanged,
     StockConsumed,
 )
+from pourline.contracts.guests import LockStale, LostCardUsed
 from pourline.contracts.money import GuestToppedUp, PourAccepted, PourHeld, PourMismatched
 from pourline.contracts.taps import ConfigChanged, TapStateChanged
 from pourline.kit.nats import Handler
@@ -26,6 +27,8 @@ def routes() -> Mapping[type[Event], Handler]:
         PourHeld: handlers.on_pours_held,
         PourMismatched: handlers.on_pours_mismatched,
         GuestToppedUp: handlers.on_topups,
+        LostCardUsed: handlers.on_lost_cards,
+        LockStale: handlers.on_stale_locks,
         ConfigChanged: handlers.on_config,
         TapStateChanged: handlers.on_tap_states,
     }

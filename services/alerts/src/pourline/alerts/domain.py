@@ -4,6 +4,7 @@ Pure functions of values. Sources: the outer contract, "Alert kinds"; requiremen
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -22,6 +23,7 @@ class Severity(StrEnum):
 class Kind(StrEnum):
     """What an alert is about."""
 
+    LOST_CARD_USED = "lost_card_used"
     KEG_LOW = "keg_low"
     KEG_EMPTY = "keg_empty"
     SYNC_PENDING = "sync_pending"
@@ -29,12 +31,14 @@ class Kind(StrEnum):
     POUR_HELD = "pour_held"
     GHOST_POUR = "ghost_pour"
     OVERDRAWN = "overdrawn"
+    STALE_LOCK = "stale_lock"
     STOP_UNCONFIRMED = "stop_unconfirmed"
     DEVICE_OFFLINE = "device_offline"
     NEGATIVE_STOCK = "negative_stock"
 
 
 SEVERITIES: dict[Kind, Severity] = {
+    Kind.LOST_CARD_USED: Severity.CRITICAL,
     Kind.KEG_LOW: Severity.WARNING,
     Kind.KEG_EMPTY: Severity.CRITICAL,
     Kind.SYNC_PENDING: Severity.WARNING,
@@ -42,6 +46,7 @@ SEVERITIES: dict[Kind, Severity] = {
     Kind.POUR_HELD: Severity.WARNING,
     Kind.GHOST_POUR: Severity.WARNING,
     Kind.OVERDRAWN: Severity.WARNING,
+    Kind.STALE_LOCK: Severity.WARNING,
     Kind.STOP_UNCONFIRMED: Severity.CRITICAL,
     Kind.DEVICE_OFFLINE: Severity.WARNING,
     Kind.NEGATIVE_STOCK: Severity.WARNING,
@@ -200,6 +205,35 @@ def stop_findings(*, tap_id: str, location: str, unconfirmed: bool) -> Findings:
         location=location,
         title=f"Tap {tap_id} does not confirm the stop",
         message="Its valve may be open. Close the tap by hand.",
+    )
+    return Findings(opens=(breach,))
+
+
+def lost_card_findings(*, card_uid: str, tap_id: str, location: str) -> Findings:
+    """Return the alert that a lost card on a tap opens; only a person ends it."""
+    cause = Cause(kind=Kind.LOST_CARD_USED, subject_type="card", subject_id=card_uid)
+    breach = Breach(
+        cause=cause,
+        location=location,
+        title=f"A lost card is on tap {tap_id}",
+        message=f"Card {card_uid} is reported lost and was put on tap {tap_id}. It stayed shut.",
+    )
+    return Findings(opens=(breach,))
+
+
+def stale_lock_findings(
+    *, tap_id: str, location: str, lock_set_at: datetime, over: bool
+) -> Findings:
+    """Return what a lock that stood too long says: it still stands, or it is open at last."""
+    cause = Cause(kind=Kind.STALE_LOCK, subject_type="tap", subject_id=tap_id)
+    if over:
+        return Findings(ends=(cause,))
+    since = lock_set_at.strftime("%Y-%m-%d %H:%M UTC")
+    breach = Breach(
+        cause=cause,
+        location=location,
+        title=f"Tap {tap_id} is locked for long",
+        message=f"A visit holds it since {since}. Look at the tap; its pour may be in it.",
     )
     return Findings(opens=(breach,))
 

@@ -18,6 +18,7 @@ from pourline.contracts.cellar import (
 )
 from pourline.contracts.device import AlertSubject
 from pourline.contracts.evening import Alert, AlertChanged
+from pourline.contracts.guests import LockStale, LostCardUsed
 from pourline.contracts.money import GuestToppedUp, PourAccepted, PourHeld, PourMismatched
 from pourline.contracts.taps import ConfigChanged, TapStateChanged
 from pourline.kit.db import Row, UnitOfWork
@@ -191,6 +192,37 @@ async def on_tap_states(events: Sequence[Envelope[TapStateChanged]], unit: UnitO
         for tap in newest
     ]
     await apply(unit, findings)
+
+
+async def on_lost_cards(events: Sequence[Envelope[LostCardUsed]], unit: UnitOfWork) -> None:
+    """Tell staff at once of a lost card on a tap."""
+    await apply(
+        unit,
+        [
+            domain.lost_card_findings(
+                card_uid=event.data.card_uid,
+                tap_id=event.data.tap_id,
+                location=event.data.location,
+            )
+            for event in events
+        ],
+    )
+
+
+async def on_stale_locks(events: Sequence[Envelope[LockStale]], unit: UnitOfWork) -> None:
+    """Tell staff of locks that stand too long, until they are open."""
+    await apply(
+        unit,
+        [
+            domain.stale_lock_findings(
+                tap_id=event.data.tap_id,
+                location=event.data.location,
+                lock_set_at=event.data.lock_set_at,
+                over=event.data.over,
+            )
+            for event in sorted(await _no_old_news(unit, events), key=lambda one: one.data.at)
+        ],
+    )
 
 
 async def on_stock_consumed(events: Sequence[Envelope[StockConsumed]], unit: UnitOfWork) -> None:

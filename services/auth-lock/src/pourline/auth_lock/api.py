@@ -1,17 +1,32 @@
 """auth-lock's request/reply edge: which command or query goes to which handler."""
 
-from pourline.auth_lock.handlers import devices, taps, visits
+from pourline.auth_lock.handlers import (
+    audit,
+    devices,
+    limits,
+    lost_cards,
+    search,
+    staff,
+    taps,
+    visits,
+    wall,
+)
 from pourline.contracts import guests as guest_contract
+from pourline.contracts import staff as staff_contract
 from pourline.contracts import taps as tap_contract
+from pourline.contracts import wall as wall_contract
 from pourline.kit.nats import Responder
 
 
 def answer(
-    responder: Responder, *, staff: devices.StaffAccounts, settle: visits.SettleFirst
+    responder: Responder, *, accounts: staff.StaffAccounts, settle: visits.SettleFirst
 ) -> None:
     """Answer everything that auth-lock owns."""
     _answer_guests(responder, settle)
+    _answer_lost_cards(responder)
     _answer_taps(responder)
+    _answer_staff(responder, accounts)
+    _answer_wall(responder)
     responder.on(tap_contract.RegisterSpout, devices.register_spout)
     responder.on(tap_contract.ListSpouts, devices.list_spouts)
     responder.on(
@@ -21,22 +36,45 @@ def answer(
         tap_contract.DeactivateSpout, devices.deactivate_spout, exists=devices.spout_exists
     )
     responder.on(tap_contract.GetSpoutKeys, devices.get_spout_keys)
-    responder.on(tap_contract.Login, staff.login)
-    responder.on(tap_contract.CreateStaff, staff.create)
     responder.on(tap_contract.ListConfig, devices.list_config)
     responder.on(tap_contract.GetConfig, devices.get_config)
     responder.on(tap_contract.PutConfig, devices.put_config, exists=devices.config_exists)
-    responder.on(guest_contract.ListAudit, devices.list_audit)
+    responder.on(guest_contract.ListAudit, audit.list_audit)
+
+
+def _answer_staff(responder: Responder, accounts: staff.StaffAccounts) -> None:
+    responder.on(tap_contract.Login, accounts.login)
+    responder.on(staff_contract.PinLogin, accounts.pin_login)
+    responder.on(staff_contract.RevokeToken, staff.revoke_token)
+    responder.on(staff_contract.ListRevocations, staff.list_revocations)
+    responder.on(tap_contract.CreateStaff, accounts.create)
+    responder.on(staff_contract.ListStaff, staff.list_staff)
+    known = staff.staff_exists
+    responder.on(staff_contract.SetStaffLevel, staff.set_level, exists=known)
+    responder.on(staff_contract.ResetPassword, accounts.reset_password, exists=known)
+    responder.on(staff_contract.SetPin, accounts.set_pin, exists=known)
+    responder.on(staff_contract.DeactivateStaff, staff.deactivate, exists=known)
+    responder.on(staff_contract.ReactivateStaff, staff.reactivate, exists=known)
+
+
+def _answer_wall(responder: Responder) -> None:
+    responder.on(wall_contract.StopVisit, wall.stop_visit, exists=visits.visit_exists)
+    responder.on(wall_contract.StopWall, wall.stop_wall)
+    responder.on(wall_contract.ResumeWall, wall.resume_wall)
+    responder.on(wall_contract.ListLocks, wall.list_locks)
 
 
 def _answer_guests(responder: Responder, settle: visits.SettleFirst) -> None:
     responder.on(guest_contract.CreateGuest, visits.create_guest)
-    responder.on(guest_contract.SearchGuests, visits.search_guests)
+    responder.on(guest_contract.SearchGuests, search.search_guests)
     responder.on(guest_contract.GetGuest, visits.get_guest)
     responder.on(guest_contract.VerifyAge, visits.verify_age, exists=visits.guest_exists)
     responder.on(guest_contract.OpenVisit, visits.open_visit, exists=visits.guest_exists)
-    responder.on(guest_contract.ListActiveVisits, visits.list_active_visits)
+    responder.on(guest_contract.ListActiveVisits, search.list_active_visits)
     responder.on(guest_contract.BindCard, visits.bind_card, exists=visits.visit_exists)
+    responder.on(guest_contract.Reactivate, limits.reactivate, exists=visits.visit_exists)
+    responder.on(guest_contract.CutOff, limits.cut_off, exists=visits.visit_exists)
+    responder.on(guest_contract.LiftCutOff, limits.lift_cut_off, exists=visits.visit_exists)
     responder.on(guest_contract.ForceUnlock, visits.force_unlock, exists=visits.visit_exists)
     responder.on(guest_contract.GetVisit, visits.get_visit, before=settle)
     responder.on(
@@ -45,6 +83,14 @@ def _answer_guests(responder: Responder, settle: visits.SettleFirst) -> None:
         exists=visits.visit_exists,
         before=settle,
     )
+
+
+def _answer_lost_cards(responder: Responder) -> None:
+    known = lost_cards.lost_card_exists
+    responder.on(guest_contract.ReportLostCard, lost_cards.report)
+    responder.on(guest_contract.ListLostCards, lost_cards.list_lost)
+    responder.on(guest_contract.RestoreLostCard, lost_cards.restore, exists=known)
+    responder.on(guest_contract.OverrideLostCard, lost_cards.override, exists=known)
 
 
 def _answer_taps(responder: Responder) -> None:

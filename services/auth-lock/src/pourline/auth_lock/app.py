@@ -4,13 +4,16 @@ from functools import partial
 
 from pourline.auth_lock import api, consumers, jobs
 from pourline.auth_lock.devices import AuthCallout, AuthorizeEdge, StatusEdge
+from pourline.auth_lock.handlers.audit import link_all
 from pourline.auth_lock.handlers.authorize import Authorize
-from pourline.auth_lock.handlers.devices import StaffAccounts
 from pourline.auth_lock.handlers.directory import Directory
 from pourline.auth_lock.handlers.repair import repair_unanswered
+from pourline.auth_lock.handlers.search import make_searchable
+from pourline.auth_lock.handlers.staff import StaffAccounts
 from pourline.auth_lock.handlers.visits import SettleFirst
 from pourline.auth_lock.settings import Settings
 from pourline.contracts.taps import ResumeTap, StopTap
+from pourline.contracts.wall import ResumeWall, StopVisit, StopWall
 from pourline.kit.clock import Clock
 from pourline.kit.dead_letters import DeadLetters
 from pourline.kit.mqtt import MqttLink, RetainedTeller
@@ -19,6 +22,9 @@ from pourline.kit.plumbing import Plumbing
 from pourline.kit.run import Service
 
 STATUS = "auth-lock--status"
+
+ORDERS = tuple(one.NAME for one in (StopTap, ResumeTap, StopVisit, StopWall, ResumeWall))
+"""What taps must hear before the one who ordered it is answered."""
 
 LINGER_S = 0.03
 """Gathering events this long costs nobody anything and saves most of the work under load."""
@@ -45,24 +51,36 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
     plumbing.service.loops["repair"] = partial(jobs.every, jobs.REPAIR_EVERY_S, repair)
     orders = jobs.StopOrders(bus=plumbing.bus, database=plumbing.database, clock=clock)
     plumbing.service.loops["orders"] = partial(jobs.every, jobs.STOP_EVERY_S, orders)
+    stale = jobs.StaleLocks(database=plumbing.database)
+    plumbing.service.loops["stale-locks"] = partial(jobs.every, jobs.STALE_EVERY_S, stale)
     repricing = jobs.Repricing(database=plumbing.database, clock=clock)
     plumbing.service.loops["prices"] = partial(jobs.every, jobs.PRICES_EVERY_S, repricing)
+    _keep_record(plumbing)
     plumbing.responder.after_write = partial(_after_write, directory, teller, orders)
     api.answer(
         plumbing.responder,
-        staff=StaffAccounts(token_key=settings.token_key),
+        accounts=StaffAccounts(token_key=settings.token_key),
         settle=SettleFirst(database=plumbing.database, caller=plumbing.caller),
     )
     return await plumbing.finish()
+
+
+def _keep_record(plumbing: Plumbing) -> None:
+    """Link what is done to the record's chain, and make every guest one that can be found."""
+    link = partial(link_all, plumbing.database)
+    fill = partial(make_searchable, plumbing.database)
+    plumbing.service.loops["audit"] = partial(jobs.every, jobs.LINK_EVERY_S, link)
+    plumbing.service.loops["search"] = partial(jobs.every, jobs.SEARCH_EVERY_S, fill)
+    plumbing.service.closers.append(partial(jobs.once, link))
 
 
 async def _after_write(
     directory: Directory, teller: RetainedTeller, orders: jobs.StopOrders, subject: str
 ) -> None:
     """Bring what is kept in memory, and the taps, up to date before a command is answered."""
-    if ".tap.create" in subject or ".spout." in subject:
+    if ".tap.create" in subject or ".spout." in subject or ".staff." in subject:
         await directory.load()
-    if subject.endswith((StopTap.NAME, ResumeTap.NAME)):
+    if subject.endswith(ORDERS):
         await orders()
     teller.wake()
 

@@ -17,7 +17,7 @@ from pourline.kit.nats import Handler
 def handlers() -> Mapping[type[Event], Handler]:
     """Return the handler of every event that auth-lock reads."""
     return {
-        PourAccepted: locks.open_locks_of_pours,
+        PourAccepted: locks.know_accepted_pours,
         PourHeld: locks.open_locks_of_pours,
         PourMismatched: locks.open_locks_of_pours,
         PriceChanged: taps.know_prices,

@@ -90,3 +90,48 @@ class BadConfigValue(Rejected):
 
     code = "bad_config_value"
     status = 422
+
+
+class LimitProfileUnknown(Rejected):
+    """There is no such limit profile."""
+
+    code = "limit_profile_unknown"
+    status = 422
+
+
+class ReactivationRefused(Rejected):
+    """The visit's limit profile grants no re-activation."""
+
+    code = "reactivation_refused"
+
+
+class NotCutOff(Rejected):
+    """The guest is not cut off."""
+
+    code = "not_cut_off"
+
+
+class LostCardUnknown(NotFound):
+    """This card is not reported lost."""
+
+
+class BadOverride(Rejected):
+    """An override ends in the future."""
+
+    code = "bad_override"
+    status = 422
+
+
+class StaffUnknown(NotFound):
+    """There is no such account."""
+
+
+class PinHeldOff(Rejected):
+    """Too many wrong PINs; use the password, or try again in a quarter of an hour."""
+
+    code = "too_often"
+    status = 429
+
+
+class LocationUnknown(NotFound):
+    """No tap is at this location."""

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 import orjson
 from nats.aio.client import Client
 
-from pourline.auth_lock.handlers.directory import Directory
-from pourline.auth_lock.handlers.locks import announce_states
+from pourline.auth_lock.handlers.directory import OPERATOR, Directory
+from pourline.auth_lock.handlers.locks import announce_states, tell_stale
 from pourline.auth_lock.store import taps
 from pourline.contracts.device import TapCommand, TapStateReport
 from pourline.contracts.subjects import tap_command, tap_state_topic
@@ -21,10 +21,14 @@ from pourline.kit.mqtt import Retained
 
 STATES_A_ROUND = 200
 REPAIR_EVERY_S = 2.0
-SWEEP_EVERY_S = 15.0
-"""A revoked device is disconnected within 60 s; four sweeps fit."""
+SWEEP_EVERY_S = 4.0
+"""A revoked token is of no use after 10 s, its connection included; a device has 60."""
+LINK_EVERY_S = 0.5
+"""What is done is in the chain of the record within a second."""
+SEARCH_EVERY_S = 60.0
 PRICES_EVERY_S = 2.0
 STOP_EVERY_S = 1.0
+STALE_EVERY_S = 2.0
 STOP_CONFIRMED_WITHIN = timedelta(seconds=5)
 """A tap that has not closed its valve by then is a person's business (contract, "Pours")."""
 ORDER_IS_NEW = timedelta(seconds=1)
@@ -81,6 +85,14 @@ async def every(seconds: float, work: Callable[[], Awaitable[object]]) -> NoRetu
         await asyncio.sleep(seconds)
 
 
+async def once(work: Callable[[], Awaitable[object]]) -> None:
+    """Do `work` a last time, if it can be done."""
+    try:
+        await work()
+    except (Retryable, *TROUBLE) as error:
+        log.warning("work_left_over", extra={"error": repr(error)})
+
+
 class Repricing:
     """Has taps told again when a price that was set for later begins."""
 
@@ -123,13 +135,25 @@ class StopOrders:
             await self._bus.publish(tap_command(row["location"], row["id"]), command.wire())
 
 
+class StaleLocks:
+    """Tells of locks that stand too long; opening them is a person's business."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def __call__(self) -> None:
+        """Look once."""
+        async with self._database.transaction() as unit:
+            await tell_stale(unit)
+
+
 def _is_overdue(order: Row, now: datetime) -> bool:
     waits = not order["resumed"] and not order["shut"] and not order["stop_overdue"]
     return waits and now - order["ordered_at"] >= STOP_CONFIRMED_WITHIN
 
 
 class RevokedSweep:
-    """Disconnects MQTT clients whose device is no longer known (system account)."""
+    """Disconnects MQTT clients whose device or token is no longer good (system account)."""
 
     def __init__(self, *, system: Client, directory: Directory) -> None:
         self._system = system
@@ -148,12 +172,15 @@ class RevokedSweep:
                 await self._disconnect(server_id, connection)
 
     def _is_revoked(self, connection: dict[str, Any]) -> bool:
+        badge: str = connection.get("authorized_user", "")
+        if badge.startswith(OPERATOR + "{"):
+            return self._directory.is_revoked(orjson.loads(badge.removeprefix(OPERATOR)))
         client_id: str = connection.get("mqtt_client", "")
         is_device = client_id.startswith(("tap-", "spout-"))
         return is_device and not self._directory.is_known(client_id)
 
     async def _disconnect(self, server_id: str, connection: dict[str, Any]) -> None:
-        log.warning("revoked_device_disconnected", extra={"device": connection["mqtt_client"]})
+        log.warning("revoked_client_disconnected", extra={"client": connection["mqtt_client"]})
         await self._system.request(
             f"$SYS.REQ.SERVER.{server_id}.KICK",
             orjson.dumps({"cid": connection["cid"]}),

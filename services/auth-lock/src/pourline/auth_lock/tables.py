@@ -22,8 +22,18 @@ guest = sa.Table(
     sa.Column("notes", sa.Text),
     sa.Column("age_verified_at", INSTANT),
     sa.Column("age_verified_by", sa.Text),
+    sa.Column("cut_off_at", INSTANT),
+    sa.Column("cut_off_by", sa.Text),
+    sa.Column("cut_off_reason", sa.Text),
+    sa.Column("cut_off_visit_id", pg.UUID),
     sa.Column("created_at", INSTANT, nullable=False, server_default=now()),
+    sa.Column("search_name", sa.Text),
+    sa.Column("search_phone", sa.Text),
+    sa.Column("search_grams", pg.ARRAY(sa.Text)),
     sa.Index("guest_by_phone", "phone_digits"),
+    sa.Index("guest_by_search_phone", "search_phone"),
+    sa.Index("guest_by_grams", "search_grams", postgresql_using="gin"),
+    sa.Index("guest_unsearchable", "id", postgresql_where=sa.text("search_name IS NULL")),
 )
 
 visit = sa.Table(
@@ -35,6 +45,10 @@ visit = sa.Table(
     sa.Column("status", sa.Text, nullable=False, server_default=sa.text("'active'")),
     sa.Column("card_uid", sa.Text),
     sa.Column("limit_profile", sa.Text),
+    sa.Column("companions", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("reactivations", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("reactivated_at", INSTANT),
+    sa.Column("reactivated_by", sa.Text),
     sa.Column("opened_at", INSTANT, nullable=False),
     sa.Column("opened_by", sa.Text, nullable=False),
     sa.Column("closed_at", INSTANT),
@@ -69,12 +83,16 @@ tap_lock = sa.Table(
     sa.Column("released_at", INSTANT),
     sa.Column("why", sa.Text),
     sa.Column("reason", sa.Text),
+    sa.Column("is_beside", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("visit_was_closed", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("stale_at", INSTANT),
     sa.Index(
-        "one_lock_a_visit",
+        "one_enforced_lock_a_visit",
         "visit_id",
         unique=True,
-        postgresql_where=sa.text("released_at IS NULL"),
+        postgresql_where=sa.text("released_at IS NULL AND NOT is_beside"),
     ),
+    sa.Index("lock_of_visit", "visit_id", postgresql_where=sa.text("released_at IS NULL")),
     sa.Index(
         "one_lock_a_tap", "tap_id", unique=True, postgresql_where=sa.text("released_at IS NULL")
     ),
@@ -93,6 +111,9 @@ grant_answer = sa.Table(
     sa.Column("answer", pg.JSONB),
     sa.Column("asked_at", INSTANT, nullable=False, server_default=now()),
     sa.Column("expires_at", INSTANT),
+    sa.Column("may_pour_ml", VOLUME),
+    sa.Column("price_per_litre", sa.BigInteger),
+    sa.Column("beverage_id", pg.UUID),
     sa.CheckConstraint("state IN ('pending', 'allowed', 'denied')", name="state_is_known"),
     sa.Index("grant_unanswered", "asked_at", postgresql_where=sa.text("state = 'pending'")),
 )
@@ -125,6 +146,10 @@ tap = sa.Table(
     sa.Column("ordered_at", INSTANT),
     sa.Column("order_id", pg.UUID),
     sa.Column("stop_overdue", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("wall_stopped", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("order_under", sa.Text),
+    sa.Column("reason_under", sa.Text),
+    sa.Column("reader_profile", sa.Text, nullable=False, server_default=sa.text("'hex'")),
     sa.Index("tap_untold", "id", postgresql_where=sa.text("told_version < state_version")),
 )
 
@@ -133,6 +158,45 @@ beverage = sa.Table(
     metadata,
     sa.Column("beverage_id", pg.UUID, primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text),
+    sa.Column("abv", sa.Numeric(9, 6)),
+)
+
+poured = sa.Table(
+    "poured",
+    metadata,
+    sa.Column("client_tx_id", sa.Text, primary_key=True),
+    sa.Column("visit_id", pg.UUID, nullable=False),
+    sa.Column("guest_id", pg.UUID, nullable=False),
+    sa.Column("beverage_id", pg.UUID),
+    sa.Column("volume_ml", VOLUME, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("started_at", INSTANT, nullable=False),
+    sa.Index("poured_by_visit", "visit_id"),
+    sa.Index("poured_by_guest", "guest_id", "started_at"),
+)
+
+lost_card = sa.Table(
+    "lost_card",
+    metadata,
+    sa.Column("id", pg.UUID, primary_key=True),
+    sa.Column("card_uid", sa.Text, nullable=False),
+    sa.Column("note", sa.Text),
+    sa.Column("visit_id", pg.UUID),
+    sa.Column("reported_at", INSTANT, nullable=False),
+    sa.Column("reported_by", sa.Text, nullable=False),
+    sa.Column("override_until", INSTANT),
+    sa.Column("override_reason", sa.Text),
+    sa.Column("override_by", sa.Text),
+    sa.Column("restored_at", INSTANT),
+    sa.Column("restored_by", sa.Text),
+    sa.Index(
+        "one_loss_a_card",
+        "card_uid",
+        unique=True,
+        postgresql_where=sa.text("restored_at IS NULL"),
+    ),
+    sa.Index("loss_by_card", "card_uid"),
 )
 
 price = sa.Table(
@@ -167,7 +231,20 @@ staff = sa.Table(
     sa.Column("level", sa.Integer, nullable=False),
     sa.Column("active", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("created_at", INSTANT, nullable=False, server_default=now()),
+    sa.Column("token_version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    sa.Column("pin_hash", sa.Text),
+    sa.Column("pin_failures", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("pin_failed_at", INSTANT),
     sa.CheckConstraint("level BETWEEN 1 AND 5", name="staff_level_is_known"),
+)
+
+revocation = sa.Table(
+    "revocation",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", INSTANT, nullable=False),
+    sa.Index("revocation_by_end", "expires_at"),
 )
 
 config = sa.Table(
@@ -192,4 +269,31 @@ audit = sa.Table(
     sa.Column("before", pg.JSONB),
     sa.Column("after", pg.JSONB),
     sa.Index("audit_by_subject", "subject", "id"),
+    sa.Index("audit_by_actor", "actor", "id"),
+    sa.Index("audit_by_action", "action", "id"),
+    sa.Index("audit_by_time", "at"),
+)
+
+AUDIT_CONTENT = """
+    sha256(convert_to(jsonb_build_array(
+        audit.id, to_char(audit.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'),
+        audit.actor, audit.action, audit.subject, audit.reason, audit.before, audit.after
+    )::text, 'UTF8'))
+"""
+"""SQL for the SHA-256 of an audit row: every column, in the one form that JSONB prints."""
+
+audit_link = sa.Table(
+    "audit_link",
+    metadata,
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("audit_id", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Column("linked_at", INSTANT, nullable=False, server_default=now()),
+)
+
+audit_unlinked = sa.Table(
+    "audit_unlinked",
+    metadata,
+    sa.Column("audit_id", sa.BigInteger, primary_key=True, autoincrement=False),
 )

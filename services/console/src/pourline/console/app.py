@@ -9,10 +9,10 @@ import uvicorn
 from pourline.console import consumers, devices, pages
 from pourline.console.api import make_application
 from pourline.console.api.gateway import Gateway
-from pourline.console.api.limits import LOGINS_MAX, SIGNATURES_MAX, FailureLimit
-from pourline.console.api.tokens import Tokens
+from pourline.console.api.limits import SIGNATURES_MAX, FailureLimit, LoginLimit
+from pourline.console.pages.staff import Badges
 from pourline.console.settings import Settings
-from pourline.console.store import Board
+from pourline.console.store import Board, Revocations
 from pourline.contracts.taps import Login, Session
 from pourline.contracts.topology import BRIDGE, SERVICES
 from pourline.kit.clock import Clock
@@ -51,10 +51,12 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
     health = Health(
         bus=bus, service=settings.service, parts={"bus": bus_is_up, "broker": broker_is_up}
     )
-    logins = FailureLimit(clock=clock, tries_max=LOGINS_MAX)
+    logins = LoginLimit(clock=clock)
+    revocations = Revocations(clock=clock)
     gateway = Gateway(
         caller=caller,
-        tokens=Tokens(key=settings.token_key),
+        token_key=settings.token_key,
+        revocations=revocations,
         logins=logins,
         signatures=FailureLimit(clock=clock, tries_max=SIGNATURES_MAX),
     )
@@ -66,18 +68,23 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
         board=board,
         login=partial(_login, caller, logins),
         caller=caller,
-        token_key=settings.token_key,
+        badges=Badges(token_key=settings.token_key, revocations=revocations),
     )
-    await consumers.subscribe(bus, board)
+    await consumers.subscribe(bus, board, revocations)
     await health.start()
     server = HttpServer(_configuration(settings, app))
     return Service(
-        loops={"http": server.serve, "mqtt": link.run, "board": partial(board.keep_fresh, caller)},
+        loops={
+            "http": server.serve,
+            "mqtt": link.run,
+            "board": partial(board.keep_fresh, caller),
+            "revocations": partial(revocations.keep_fresh, caller),
+        },
         closers=[bus.close],
     )
 
 
-async def _login(caller: Caller, logins: FailureLimit, username: str, password: str) -> Session:
+async def _login(caller: Caller, logins: LoginLimit, username: str, password: str) -> Session:
     """Log in from the page; its tries are counted apart from those over HTTP."""
     who = (username, "page")
     logins.take(who)

@@ -5,17 +5,19 @@ Nothing here is acknowledged or kept: a board that missed something asks its own
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from pydantic import ValidationError
 
-from pourline.console.store import Board, Link
-from pourline.contracts.base import Event, parse_event
+from pourline.console.store import Board, Link, Revocations
+from pourline.contracts.base import Envelope, Event, parse_event
 from pourline.contracts.cellar import KegConnected, KegDisconnected, KegLevelChanged
 from pourline.contracts.device import PAYLOAD_BYTES_MAX, FlowReport
 from pourline.contracts.guests import LockReleased, LockTaken
 from pourline.contracts.money import PourAccepted, PourHeld, PriceChanged
+from pourline.contracts.staff import TokensRevoked
 from pourline.contracts.subjects import FLOW, device_of
 from pourline.contracts.taps import ConfigChanged, TapRegistered, TapStateChanged
 
@@ -37,21 +39,31 @@ EVENTS: tuple[type[Event], ...] = (
 log = logging.getLogger(__name__)
 
 
-async def subscribe(bus: Client, board: Board) -> None:
-    """Feed `board` from the bus; the subscriptions survive a reconnect."""
+async def subscribe(bus: Client, board: Board, revocations: Revocations) -> None:
+    """Feed `board` and `revocations` from the bus; the subscriptions survive a reconnect."""
     board.bus = Link(
         is_up=lambda: bus.is_connected,
         times_made=lambda: int(bus.stats["reconnects"]),
     )
     for model in EVENTS:
-        await bus.subscribe(model.subject(), cb=_events(board, model))
+        await bus.subscribe(model.subject(), cb=_events(board.hear, model))
+    await bus.subscribe(TokensRevoked.subject(), cb=_events(_of(revocations), TokensRevoked))
     await bus.subscribe(FLOW, cb=_flows(board))
 
 
-def _events(board: Board, model: type[Event]) -> Callable[[Msg], Awaitable[None]]:
+def _of(revocations: Revocations) -> Callable[[Envelope[Any]], None]:
+    def hear(event: Envelope[Any]) -> None:
+        revocations.hear(event.data)
+
+    return hear
+
+
+def _events(
+    heard: Callable[[Envelope[Any]], None], model: type[Event]
+) -> Callable[[Msg], Awaitable[None]]:
     async def hear(message: Msg) -> None:
         try:
-            board.hear(parse_event(model, message.data))
+            heard(parse_event(model, message.data))
         except ValidationError:
             log.warning("event_unreadable", extra={"subject": message.subject})
 

@@ -17,6 +17,13 @@ class Forbidden(Refusal):
     status = 403
 
 
+class TokenWithoutId(Refusal):
+    """The token has no id by which it could be revoked; it ends when it expires."""
+
+    code = "token_without_id"
+    status = 409
+
+
 class TooLarge(Refusal):
     """The request is too large."""
 

@@ -74,7 +74,10 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """What an allowed card may pour, and the money set aside for it."""
+    """What an allowed card may pour, and the money set aside for it.
+
+    `visit_was_closed`: it was given to a closed visit, which only a flag allows.
+    """
 
     grant_id: GrantId
     request_id: str
@@ -84,6 +87,7 @@ class Grant:
     price_per_litre: int
     state: GrantState
     beverage_id: UUID | None = None
+    visit_was_closed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +223,7 @@ def settle(report: Report, known: Knowledge) -> Settlement:
     keg = keg_at(known.kegs.get(report.tap_id, []), span.started_at)
     beverage_id = keg.beverage_id if keg else None
     price = settles.price_per_litre if settles else _price_at(known, beverage_id, span.started_at)
-    reason = _reason_to_hold(report, told, visit, price)
+    reason = _reason_to_hold(report, told, visit, price, settles)
     ghost = visit is None and reason is None and report.volume_ml > 0
     billed = reason is None and not ghost
     return Settlement(
@@ -277,11 +281,12 @@ def _within_visit(span: Span, visit: Visit | None) -> Span:
 
 
 def _reason_to_hold(
-    report: Report, span: Span, visit: Visit | None, price: int | None
+    report: Report, span: Span, visit: Visit | None, price: int | None, settles: Grant | None
 ) -> str | None:
     """Return why a person must decide, or None; a time in the past alone never holds a pour."""
     if report.volume_ml == 0:
         return None
+    may_be_closed = settles is not None and settles.visit_was_closed
     checks = (
         (report.volume_ml < 0, "negative_volume"),
         (report.volume_ml > VOLUME_ML_MAX, "volume_impossible"),
@@ -289,7 +294,7 @@ def _reason_to_hold(
         (span.timed and report.volume_ml > RATE_ML_S_MAX * span.duration_s, "rate_impossible"),
         (max(span.started_at, span.ended_at) > report.received_at + FUTURE_MAX, "time_in_future"),
         (visit is None and not report.names_nobody, "unknown_visit_or_card"),
-        (visit is not None and _began_after_close(visit, span), "began_after_close"),
+        (visit and not may_be_closed and _began_after_close(visit, span), "began_after_close"),
         (visit is not None and price is None, "no_price"),
         (amount_of(report.volume_ml, price or 0) > AMOUNT_MAX, "amount_impossible"),
     )

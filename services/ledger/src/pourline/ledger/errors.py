@@ -19,3 +19,9 @@ class GrantVoided(Rejected):
     """The grant was voided before its hold came."""
 
     code = "grant_voided"
+
+
+class GrantSettled(Rejected):
+    """The grant that was to be renewed has its pour in the books."""
+
+    code = "grant_settled"

@@ -24,14 +24,7 @@ from pourline.contracts.base import Message as Contract
 from pourline.contracts.problems import Problem
 from pourline.kit import telemetry
 from pourline.kit.db import Database, UnitOfWork
-from pourline.kit.errors import (
-    Malformed,
-    NotFound,
-    Rejected,
-    Retryable,
-    first_fault,
-    outcome_of,
-)
+from pourline.kit.errors import Malformed, NotFound, Rejected, Retryable, first_fault, outcome_of
 from pourline.kit.inbox import Inbox
 
 REQUEST_WAIT_S = 5.0
@@ -147,12 +140,7 @@ class Responder:
             return body, [announced.id for announced in unit.announcements]
 
     async def _once(
-        self,
-        route: _Route,
-        command: Command,
-        unit: UnitOfWork,
-        context: Context,
-        raw: bytes,
+        self, route: _Route, command: Command, unit: UnitOfWork, context: Context, raw: bytes
     ) -> bytes:
         """Run a command under its idempotency key: the first answer is the answer."""
         key = None if isinstance(command, Query) else context.idempotency_key

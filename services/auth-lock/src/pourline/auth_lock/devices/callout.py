@@ -16,13 +16,12 @@ import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from pourline.auth_lock.handlers.directory import Credential, Directory
+from pourline.auth_lock.handlers.directory import OPERATOR, Credential, Directory
 from pourline.kit.clock import Clock
 from pourline.kit.ids import new_id
 
 SUBJECT = "$SYS.REQ.USER.AUTH"
 ACCOUNT = "BAR"
-OPERATOR = "operator"
 MQTT = "mqtt"
 
 log = logging.getLogger(__name__)
@@ -81,10 +80,13 @@ class AuthCallout:
             )
         except jwt.InvalidTokenError:
             return None
+        if self._directory.is_revoked(claims):
+            return None
         return {
             "pub": {"deny": [">"]},
             "sub": {"allow": OPERATOR_READS},
             "expires": int(claims["exp"]),
+            "name": badge_of(claims),
         }
 
     def _response(
@@ -111,7 +113,7 @@ class AuthCallout:
             "iss": self._key.public_key.decode(),
             "sub": user_key,
             "aud": ACCOUNT,
-            "name": username,
+            "name": permissions.get("name", username),
             "iat": int(self._clock.now().timestamp()),
             "nats": {
                 "type": "user",
@@ -134,6 +136,12 @@ class AuthCallout:
         body = f"{header}.{_encode(claims)}"
         signature = base64.urlsafe_b64encode(self._key.sign(body.encode())).rstrip(b"=")
         return f"{body}.{signature.decode()}"
+
+
+def badge_of(claims: dict[str, Any]) -> str:
+    """Return the name under which the broker lists an operator: what a revocation may name."""
+    badge = {name: claims[name] for name in ("jti", "staff", "ver") if name in claims}
+    return OPERATOR + orjson.dumps(badge).decode()
 
 
 OPERATOR_READS = [

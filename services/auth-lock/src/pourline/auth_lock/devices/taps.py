@@ -10,7 +10,7 @@ from nats.aio.msg import Msg
 from pydantic import ValidationError
 
 from pourline.auth_lock.domain import Denied, Deny
-from pourline.auth_lock.handlers.authorize import Asked, denial
+from pourline.auth_lock.handlers.answers import Asked, denial
 from pourline.auth_lock.handlers.taps import take_status
 from pourline.contracts.base import readable_id
 from pourline.contracts.device import (

@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-import orjson
-
 from pourline.auth_lock import domain
 from pourline.auth_lock.domain import (
     Denied,
@@ -19,30 +17,21 @@ from pourline.auth_lock.domain import (
     Eligible,
     GrantId,
 )
-from pourline.auth_lock.handlers.facts import asked_tap, asking_visit
+from pourline.auth_lock.handlers import answers
+from pourline.auth_lock.handlers.answers import UNAVAILABLE, Asked, denial, repeat
+from pourline.auth_lock.handlers.facts import Look, Seen, config_of, verdict_on
 from pourline.auth_lock.handlers.locks import release, release_settled
-from pourline.auth_lock.store import audit, locks, taps
-from pourline.contracts.cards import UnreadableCardError, canonical_uid
-from pourline.contracts.device import AuthorizeRequest, AuthorizeResult, Decision
-from pourline.contracts.guests import AccessDenied, LockTaken
-from pourline.contracts.money import Hold, PlaceHold
+from pourline.auth_lock.store import audit, limits, locks, taps
+from pourline.contracts.device import AuthorizeResult, Decision
+from pourline.contracts.guests import LockTaken
+from pourline.contracts.money import Grant, Hold, PlaceHold, VoidHold
 from pourline.kit.clock import Clock
-from pourline.kit.db import Database, Row, UnitOfWork
+from pourline.kit.db import Database, UnitOfWork
 from pourline.kit.errors import TROUBLE, Rejected, Retryable
 from pourline.kit.ids import new_id
 from pourline.kit.nats import Caller
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """A request as it arrived."""
-
-    tap_id: str
-    location: str
-    request: AuthorizeRequest
-    received_at: datetime
 
 
 class Authorize:
@@ -52,6 +41,7 @@ class Authorize:
         self._database = database
         self._caller = caller
         self._clock = clock
+        self._look = Look()
 
     async def __call__(self, asked: Asked) -> AuthorizeResult:
         """Return the answer for the guest; trouble is answered `unavailable`, never raised."""
@@ -67,18 +57,23 @@ class Authorize:
             return denial(request.request_id, UNAVAILABLE)
 
     async def _answer(self, asked: Asked) -> AuthorizeResult:
-        try:
-            card_uid = canonical_uid(asked.request.card_uid)
-        except UnreadableCardError as error:
-            return await self._deny(asked, Denied(reason=Deny.UNREADABLE_CARD, message=str(error)))
-        stored, verdict = await self._begin(asked, card_uid)
+        """Answer; a request that a pour overtook starts anew and meets what the pour left."""
+        for _ in range(STARTS_MAX):
+            try:
+                return await self._answer_once(asked)
+            except _Overtaken:
+                continue
+        raise Retryable("Pours of this visit come faster than its questions.")
+
+    async def _answer_once(self, asked: Asked) -> AuthorizeResult:
+        stored, verdict = await self._begin(asked)
         if await self._conflict_is_over(verdict):
-            stored, verdict = await self._begin(asked, card_uid)
+            stored, verdict = await self._begin(asked)
         if stored is not None:
             return stored
         if isinstance(verdict, Denied):
             return await self._deny(asked, verdict)
-        return await self._with_hold(asked, card_uid, verdict)
+        return await self._with_hold(asked, verdict)
 
     async def _conflict_is_over(self, verdict: "Denied | _Begun") -> bool:
         """Open the lock in the way if its pour is in the books already; return whether it was."""
@@ -86,49 +81,44 @@ class Authorize:
             return False
         return await release_settled(self._database, self._caller, verdict.conflict.grant_id)
 
-    async def _begin(
-        self, asked: Asked, card_uid: str
-    ) -> "tuple[AuthorizeResult | None, Denied | _Begun]":
+    async def _begin(self, asked: Asked) -> "tuple[AuthorizeResult | None, Denied | _Begun]":
         """Begin; who loses a race looks again and meets what the winner did."""
         try:
-            return await self._begin_once(asked, card_uid)
+            return await self._begin_once(asked)
         except _LostRace:
-            return await self._begin_once(asked, card_uid)
+            return await self._begin_once(asked)
 
-    async def _begin_once(
-        self, asked: Asked, card_uid: str
-    ) -> "tuple[AuthorizeResult | None, Denied | _Begun]":
+    async def _begin_once(self, asked: Asked) -> "tuple[AuthorizeResult | None, Denied | _Begun]":
         """Answer a repeat from the store, deny, or take the lock: one transaction."""
         async with self._database.transaction() as unit:
             # The lock needs no flush of its own: nobody is answered before the next commit, and
             # that one flushes this one too.
             await unit.execute("SET LOCAL synchronous_commit = off")
-            question = locks.Question(
-                tap_id=asked.tap_id,
-                location=asked.location,
-                request_id=asked.request.request_id,
-                card_uid=card_uid,
-                at=unit.clock.now(),
-            )
-            row = await locks.find_asked(unit, question)
-            if row is None:
+            seen = await self._look(unit, asked)
+            if seen is None:
                 return None, Denied(reason=Deny.BAD_REQUEST, message="There is no such tap.")
-            if row["known_state"] in ("allowed", "denied"):
-                return _repeat(row, asked.request.request_id, question.at), UNAVAILABLE
-            verdict = domain.decide(
-                tap=asked_tap(row), visit=asking_visit(row), card_was_seen=row["card_was_seen"]
-            )
-            if isinstance(verdict, Denied):
-                if row["known_grant"]:  # left by a crash, with its lock
-                    await release(unit, [row["known_grant"]], why="hold_unanswered")
-                return None, verdict
-            return None, await _lock(unit, question, verdict, row)
+            if seen.row["known_state"] in ("allowed", "denied"):
+                return repeat(seen.row, asked.request.request_id, seen.question.at), UNAVAILABLE
+            verdict = verdict_on(seen)
+            if isinstance(verdict, Eligible) and _may_have_company(verdict, seen):
+                await limits.queue_up(unit, verdict.visit.visit_id)
+                seen = await self._look(unit, asked) or seen
+                verdict = verdict_on(seen)
+            if isinstance(verdict, Eligible):
+                return None, await _lock(unit, seen, verdict)
+            if seen.row["known_grant"]:  # left by a crash, with its lock
+                await release(unit, [seen.row["known_grant"]], why="hold_unanswered")
+            return None, verdict
 
-    async def _with_hold(self, asked: Asked, card_uid: str, begun: "_Begun") -> AuthorizeResult:
+    async def _with_hold(self, asked: Asked, begun: "_Begun") -> AuthorizeResult:
         """Have the money held and keep the answer; without a hold the lock is given back."""
         try:
-            hold = await self._caller.ask(_order(asked, card_uid, begun), Hold)
+            hold = await self._caller.ask(_order(asked, begun), Hold)
         except Rejected as refused:
+            if refused.wire_code == GRANT_SETTLED and begun.eligible.renews:
+                await self._give_back(asked, begun, why="hold_refused")
+                await release_settled(self._database, self._caller, begun.eligible.renews)
+                raise _Overtaken from refused
             reason = Deny.INSUFFICIENT_BALANCE
             if refused.wire_code != reason.value:
                 await self._give_up(asked, begun, why="hold_refused")
@@ -142,19 +132,17 @@ class Authorize:
 
     async def _allow(self, asked: Asked, begun: "_Begun", hold: Hold) -> AuthorizeResult:
         async with self._database.transaction() as unit:
-            if begun.eligible.renews:
-                await _renew(unit, begun, begun.eligible.renews)
-            standing = await locks.lock_of_grant(unit, begun.grant_id)
-            if standing is None:
-                raise Retryable("The lock was opened or taken meanwhile.")
-            expires_at = unit.clock.now() + domain.GRANT_OPENS_WITHIN
-            answer = _allowance(asked, begun, hold, expires_at)
-            if not await locks.save_allowed(
-                unit, grant_id=begun.grant_id, answer=answer.wire(), expires_at=expires_at
-            ):
-                return await _answered_meanwhile(unit, asked)
-            await _record_allowed(unit, begun, standing["lock_set_at"])
-        return answer
+            renewed = not begun.eligible.renews or await _renew(unit, begun)
+            if renewed:
+                return await _save_allowed(unit, asked, begun, hold)
+        order = VoidHold(grant_id=str(begun.grant_id), visit_id=str(begun.eligible.visit.visit_id))
+        await self._caller.ask(order, Grant)
+        await self._give_back(asked, begun, why="overtaken")
+        raise _Overtaken
+
+    async def _deny(self, asked: Asked, verdict: Denied) -> AuthorizeResult:
+        async with self._database.transaction() as unit:
+            return await answers.deny(unit, asked, verdict)
 
     async def _give_up(self, asked: Asked, begun: "_Begun", *, why: str) -> None:
         """Give back what this request took, where nobody knows whether the money is held.
@@ -176,46 +164,18 @@ class Authorize:
                 unit, tap_id=asked.tap_id, request_id=asked.request.request_id
             )
 
-    async def _deny(self, asked: Asked, verdict: Denied) -> AuthorizeResult:
-        """Keep the denial, so that a repeat hears it again, and put it on record."""
-        answer = denial(asked.request.request_id, verdict)
-        async with self._database.transaction() as unit:
-            now = unit.clock.now()
-            await locks.save_denied(
-                unit,
-                tap_id=asked.tap_id,
-                request_id=asked.request.request_id,
-                answer=answer.wire(),
-                expires_at=now + domain.DENIAL_REPEATS_FOR,
-            )
-            await audit.record(
-                unit,
-                actor=f"tap-{asked.tap_id}",
-                action="access_denied",
-                subject=f"tap:{asked.tap_id}",
-                reason=verdict.reason.value,
-                after={"card_uid": asked.request.card_uid, "message": verdict.message},
-            )
-            unit.announce(
-                AccessDenied(
-                    tap_id=asked.tap_id,
-                    location=asked.location,
-                    request_id=asked.request.request_id,
-                    card_uid=asked.request.card_uid,
-                    reason=verdict.reason.value,
-                    message=verdict.message,
-                    denied_at=now,
-                ),
-                aggregate=f"tap:{asked.tap_id}",
-            )
-        return answer
+
+STARTS_MAX = 3
+GRANT_SETTLED = "grant_settled"
+"""The ledger's word that the grant which was to be renewed has its pour in the books."""
+
+
+class _Overtaken(Retryable):
+    """A pour was booked while this request was on its way: what it was told is old."""
 
 
 class _LostRace(Retryable):
     """Another request was first."""
-
-
-UNAVAILABLE = Denied(reason=Deny.UNAVAILABLE, message="Please try again in a moment.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,9 +185,11 @@ class _Begun:
     grant_id: GrantId
     eligible: Eligible
     config: dict[str, object]
+    card_uid: str
+    card_is_lost: bool
 
 
-def _order(asked: Asked, card_uid: str, begun: _Begun) -> PlaceHold:
+def _order(asked: Asked, begun: _Begun) -> PlaceHold:
     tap, visit = begun.eligible.tap, begun.eligible.visit
     return PlaceHold(
         grant_id=str(begun.grant_id),
@@ -236,12 +198,15 @@ def _order(asked: Asked, card_uid: str, begun: _Begun) -> PlaceHold:
         guest_id=str(visit.guest_id),
         tap_id=tap.tap_id,
         location=tap.location,
-        card_uid=card_uid,
+        card_uid=begun.card_uid,
         beverage_id=str(tap.beverage_id),
         keg_id=str(tap.keg_id),
         price_per_litre=begun.eligible.price_per_litre,
-        keg_limit_ml=begun.eligible.keg_limit_ml,
+        keg_limit_ml=begun.eligible.at_most_ml,
         min_pour_ml=Decimal(str(begun.config["min_pour_ml"])),
+        shares_hold=begun.config["FF_ACTIVE_TAP_LOCK"] is False,
+        visit_closed=visit.is_closed,
+        renews=str(begun.eligible.renews) if visit.limits and begun.eligible.renews else None,
     )
 
 
@@ -264,63 +229,87 @@ def _allowance(asked: Asked, begun: _Begun, hold: Hold, expires_at: datetime) ->
     )
 
 
-async def _answered_meanwhile(unit: UnitOfWork, asked: Asked) -> AuthorizeResult:
-    """Return what a sending of the same request, a moment earlier, was answered."""
-    request_id = asked.request.request_id
-    stored = await locks.find_answer(unit, tap_id=asked.tap_id, request_id=request_id)
-    if stored is None or stored["known_state"] == "pending":
-        raise Retryable("This request was given up a moment ago.")
-    return _repeat(stored, request_id, unit.clock.now())
-
-
-def denial(request_id: str, verdict: Denied) -> AuthorizeResult:
-    """Return a denial as the tap hears it."""
-    return AuthorizeResult(
-        request_id=request_id,
-        decision=Decision.DENY,
-        reason=verdict.reason.value,
-        message=verdict.message,
-    )
-
-
-async def _lock(unit: UnitOfWork, question: locks.Question, eligible: Eligible, row: Row) -> _Begun:
-    """Take the lock, or go on with the one this request took before a crash."""
-    config = {key: rule.default for key, rule in domain.CONFIG.items()}
-    config |= row["config"] or {}
-    if row["known_grant"]:
-        grant_id = GrantId(row["known_grant"])
-        return _Begun(grant_id=grant_id, eligible=_own(eligible, grant_id), config=config)
-    begun = _Begun(grant_id=GrantId(new_id()), eligible=eligible, config=config)
-    if not await locks.begin_grant(
+async def _save_allowed(
+    unit: UnitOfWork, asked: Asked, begun: _Begun, hold: Hold
+) -> AuthorizeResult:
+    """Keep the answer, if the grant still has its lock, and put it on record."""
+    standing = await locks.lock_of_grant(unit, begun.grant_id)
+    if standing is None:
+        raise Retryable("The lock was opened or taken meanwhile.")
+    expires_at = unit.clock.now() + domain.GRANT_OPENS_WITHIN
+    answer = _allowance(asked, begun, hold, expires_at)
+    if not await locks.save_allowed(
         unit,
-        question,
         grant_id=begun.grant_id,
-        visit_id=eligible.visit.visit_id,
-        renews=eligible.renews,
+        answer=answer.wire(),
+        expires_at=expires_at,
+        may_pour_ml=hold.max_volume_ml,
     ):
+        return await answers.answered_meanwhile(unit, asked)
+    await _record_allowed(unit, begun, standing["lock_set_at"])
+    return answer
+
+
+def _may_have_company(eligible: Eligible, seen: Seen) -> bool:
+    """Return whether another tap may ask for the same limits at this moment: only by a flag."""
+    alone = config_of(seen.row)["FF_ACTIVE_TAP_LOCK"] is True
+    return bool(eligible.visit.limits) and not alone
+
+
+async def _lock(unit: UnitOfWork, seen: Seen, eligible: Eligible) -> _Begun:
+    """Take the lock, or go on with the one this request took before a crash."""
+    known = seen.row["known_grant"]
+    begun = _Begun(
+        grant_id=GrantId(known or new_id()),
+        eligible=eligible,
+        config=config_of(seen.row),
+        card_uid=seen.question.card_uid,
+        card_is_lost=bool(seen.row["card_is_lost"]),
+    )
+    if known:
+        return replace(begun, eligible=_own(eligible, begun.grant_id))
+    if not await locks.begin_grant(unit, seen.question, _new_grant(begun)):
         raise _LostRace("Another request took the lock at this moment.")
     return begun
 
 
-async def _renew(unit: UnitOfWork, begun: _Begun, old: GrantId) -> None:
-    """Take the old grant's place, or the lock anew if the old one's pour opened it meanwhile."""
-    visit_id, tap_id, new = begun.eligible.visit.visit_id, begun.eligible.tap.tap_id, begun.grant_id
-    if not await locks.renew_lock(unit, visit_id=visit_id, tap_id=tap_id, old=old, new=new):
-        await locks.take_lock(unit, visit_id=visit_id, tap_id=tap_id, grant_id=new)
+def _new_grant(begun: _Begun) -> locks.NewGrant:
+    eligible = begun.eligible
+    return locks.NewGrant(
+        grant_id=begun.grant_id,
+        visit_id=eligible.visit.visit_id,
+        renews=eligible.renews,
+        is_beside=eligible.is_beside,
+        visit_was_closed=eligible.visit.is_closed,
+        may_pour_ml=eligible.at_most_ml,
+        price_per_litre=eligible.price_per_litre,
+        beverage_id=eligible.tap.beverage_id,
+    )
+
+
+async def _renew(unit: UnitOfWork, begun: _Begun) -> bool:
+    """Take the old grant's place, or the lock anew if the old one's pour opened it meanwhile.
+
+    Returns False where that pour counts against a limit: then all is to be asked anew.
+    """
+    eligible, old = begun.eligible, begun.eligible.renews
+    if old and await locks.renew_lock(
+        unit,
+        visit_id=eligible.visit.visit_id,
+        tap_id=eligible.tap.tap_id,
+        old=old,
+        new=begun.grant_id,
+    ):
+        return True
+    if eligible.visit.limits:
+        return False
+    await locks.take_lock(unit, tap_id=eligible.tap.tap_id, grant=_new_grant(begun))
+    return True
 
 
 def _own(eligible: Eligible, grant_id: GrantId) -> Eligible:
     """Return `eligible` without renewing when the standing lock is this request's own."""
     return replace(eligible, renews=None) if eligible.renews == grant_id else eligible
-
-
-def _repeat(row: Row, request_id: str, now: datetime) -> AuthorizeResult:
-    """Return the stored answer while it holds; later the request is a bad one."""
-    fresh = row["known_until"] > now
-    if fresh and (row["known_stands"] or row["known_state"] == "denied"):
-        return AuthorizeResult.model_validate_json(orjson.dumps(row["known_answer"]))
-    message = "This request was answered before. Please put the card on again."
-    return denial(request_id, Denied(reason=Deny.BAD_REQUEST, message=message))
 
 
 async def _record_allowed(unit: UnitOfWork, begun: _Begun, lock_set_at: datetime) -> None:
@@ -330,7 +319,10 @@ async def _record_allowed(unit: UnitOfWork, begun: _Begun, lock_set_at: datetime
         actor=f"tap-{tap.tap_id}",
         action="access_allowed",
         subject=f"visit:{visit.visit_id}",
-        after={"tap_id": tap.tap_id, "grant_id": str(begun.grant_id)},
+        after={"tap_id": tap.tap_id, "grant_id": str(begun.grant_id)}
+        | ({"lost_card": True, "severity": "high"} if begun.card_is_lost else {})
+        | ({"visit_closed": True} if visit.is_closed else {})
+        | ({"beside_another_tap": True} if begun.eligible.is_beside else {}),
     )
     unit.announce(
         LockTaken(

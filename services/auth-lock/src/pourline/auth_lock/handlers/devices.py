@@ -1,42 +1,32 @@
-"""Spout devices, staff accounts, configuration and the audit's pages."""
+"""Spout devices and configuration."""
 
-import hashlib
+import re
 import secrets
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
-
-import jwt
-from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
 
 from pourline.auth_lock.domain import CONFIG, fits
 from pourline.auth_lock.errors import (
     BadConfigValue,
     ConfigUnknown,
     DeviceUnknown,
-    StaffExists,
-    WrongPassword,
 )
+from pourline.auth_lock.handlers.limits import profile_value
 from pourline.auth_lock.store import audit, devices
-from pourline.contracts import guests as audit_contract
 from pourline.contracts import taps as contract
 from pourline.contracts.base import Listing
+from pourline.contracts.limits import PROFILE_KEY
 from pourline.contracts.taps import (
     ConfigEntry,
-    Session,
     SpoutDevice,
     SpoutDeviceWithSecret,
     SpoutKeys,
-    Staff,
 )
 from pourline.kit.db import Row, UnitOfWork
 from pourline.kit.ids import new_id, parse_id
 from pourline.kit.nats import Context
 
 SECRET_BYTES = 32
-SESSION_LASTS = timedelta(hours=12)
-"""A shift: nobody logs in twice in one."""
 
 
 async def register_spout(
@@ -155,73 +145,6 @@ def _with_secret(row: Row) -> SpoutDeviceWithSecret:
     return SpoutDeviceWithSecret(**_spout(row).model_dump(), secret=row["secret"])
 
 
-class StaffAccounts:
-    """Accounts and logins; passwords are hashed by Argon2."""
-
-    def __init__(self, *, token_key: str) -> None:
-        self._token_key = token_key
-        self._hasher = PasswordHasher()
-
-    async def create(
-        self, order: contract.CreateStaff, unit: UnitOfWork, context: Context
-    ) -> Staff:
-        """Give a member of staff an account; raises `StaffExists`."""
-        staff_id = new_id()
-        saved = await devices.insert_staff(
-            unit,
-            staff_id=staff_id,
-            username=order.username,
-            password_hash=self._hasher.hash(order.password),
-            level=order.level,
-        )
-        if not saved:
-            raise StaffExists
-        await audit.record(
-            unit,
-            actor=context.actor,
-            action="staff_created",
-            subject=f"staff:{order.username}",
-            after={"level": order.level},
-        )
-        return Staff(id=str(staff_id), username=order.username, level=order.level)
-
-    async def login(self, order: contract.Login, unit: UnitOfWork, context: Context) -> Session:
-        """Exchange name and password for a token; raises `WrongPassword`."""
-        del context
-        row = await devices.find_staff(unit, order.username)
-        try:
-            self._hasher.verify(row["password_hash"] if row else _NOBODYS_HASH, order.password)
-        except VerificationError as error:
-            raise WrongPassword from error
-        if row is None:
-            raise WrongPassword
-        await audit.record(
-            unit,
-            actor=order.username,
-            action="staff_logged_in",
-            subject=f"staff:{order.username}",
-        )
-        return self._session(unit, row)
-
-    def _session(self, unit: UnitOfWork, row: Row) -> Session:
-        now = unit.clock.now()
-        expires_at = now + SESSION_LASTS
-        claims = {
-            "sub": row["username"],
-            "level": row["level"],
-            "iat": int(now.timestamp()),
-            "exp": int(expires_at.timestamp()),
-            "jti": str(new_id()),
-            "iss": "pourline",
-        }
-        token = jwt.encode(claims, self._token_key, algorithm="HS256")
-        return Session(token=token, expires_at=expires_at, level=row["level"])
-
-
-_NOBODYS_HASH = PasswordHasher().hash(hashlib.sha256(secrets.token_bytes(32)).hexdigest())
-"""Checked for unknown names, so that they take as long as wrong passwords."""
-
-
 async def list_config(
     query: contract.ListConfig, unit: UnitOfWork, context: Context
 ) -> Listing[ConfigEntry]:
@@ -242,50 +165,48 @@ async def list_config(
 async def get_config(query: contract.GetConfig, unit: UnitOfWork, context: Context) -> ConfigEntry:
     """Return one value; raises `ConfigUnknown`."""
     del context
-    if query.key not in CONFIG:
+    values = {key: rule.default for key, rule in CONFIG.items()}
+    values |= await devices.list_config(unit)
+    if query.key not in values:
         raise ConfigUnknown
-    values = await devices.list_config(unit)
-    return ConfigEntry(key=query.key, value=values.get(query.key, CONFIG[query.key].default))
+    return ConfigEntry(key=query.key, value=values[query.key])
 
 
 async def put_config(order: contract.PutConfig, unit: UnitOfWork, context: Context) -> ConfigEntry:
     """Set one value; raises `ConfigUnknown`, `BadConfigValue`."""
-    rule = CONFIG.get(order.key)
-    if rule is None:
-        raise ConfigUnknown
-    if not fits(rule, order.value):
-        raise BadConfigValue
-    version = await devices.set_config(unit, key=order.key, value=order.value, actor=context.actor)
-    await audit.record(
+    value = _fitting(order.key, order.value)
+    before = (await devices.list_config(unit)).get(order.key)
+    version = await devices.set_config(unit, key=order.key, value=value, actor=context.actor)
+    await audit.record_change(
         unit,
         actor=context.actor,
         action="config_set",
         subject=f"config:{order.key}",
-        after={"value": order.value},
+        before={"value": before},
+        after={"value": value},
     )
     unit.announce(
-        contract.ConfigChanged(key=order.key, value=order.value),
+        contract.ConfigChanged(key=order.key, value=value),
         aggregate=f"config:{order.key}",
         version=version,
     )
-    return ConfigEntry(key=order.key, value=order.value)
+    return ConfigEntry(key=order.key, value=value)
+
+
+def _fitting(key: str, value: object) -> object:
+    """Return the value as it is kept; raises `ConfigUnknown`, `BadConfigValue`."""
+    if re.fullmatch(PROFILE_KEY, key):
+        return profile_value(value)
+    rule = CONFIG.get(key)
+    if rule is None:
+        raise ConfigUnknown
+    if not fits(rule, value):
+        raise BadConfigValue
+    return value
 
 
 async def config_exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
     """Return whether the key that a malformed message is about is one."""
     del unit
-    return str(raw.get("key", "")) in CONFIG
-
-
-async def list_audit(
-    query: audit_contract.ListAudit, unit: UnitOfWork, context: Context
-) -> Listing[audit_contract.AuditEntry]:
-    """Return audit entries, newest first."""
-    del context
-    before = int(query.cursor) if query.cursor and query.cursor.isdecimal() else None
-    rows = await audit.list_entries(
-        unit, subject=query.subject_, before=before, limit=query.limit + 1
-    )
-    page = [audit_contract.AuditEntry(**row) for row in rows[: query.limit]]
-    more = len(rows) > query.limit
-    return Listing[audit_contract.AuditEntry](items=page, next=str(page[-1].id) if more else None)
+    key = str(raw.get("key", ""))
+    return key in CONFIG or re.fullmatch(PROFILE_KEY, key) is not None

@@ -1,12 +1,21 @@
-"""Every device that may connect, in memory: the broker is answered while Postgres is down."""
+"""Who may connect, in memory: devices, and which tokens no longer count.
+
+The broker is answered while Postgres is down.
+"""
 
 import hashlib
 import hmac
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from pourline.auth_lock.store import devices
+from pourline.auth_lock.store import devices, staff
+from pourline.contracts.staff import is_revoked
 from pourline.kit.db import Database
+
+OPERATOR = "operator"
+"""The username of staff and screens; their password is a bearer token."""
 
 log = logging.getLogger(__name__)
 
@@ -27,16 +36,18 @@ class Credential:
 
 
 class Directory:
-    """The device table, copied whenever it changes."""
+    """The devices and the revoked tokens, copied whenever they change."""
 
     def __init__(self, *, database: Database) -> None:
         self._database = database
         self._by_username: dict[str, Credential] = {}
+        self._revoked: dict[str, int] = {}
 
     async def load(self) -> None:
-        """Copy the table; raises what the database raises when it is away."""
+        """Copy the tables; raises what the database raises when it is away."""
         async with self._database.transaction() as unit:
             rows = await devices.list_credentials(unit)
+            self._revoked = await staff.all_revocations(unit)
         self._by_username = {
             f"{row['kind']}-{row['id']}": Credential(
                 kind=row["kind"],
@@ -52,6 +63,10 @@ class Directory:
     def find(self, username: str) -> Credential | None:
         """Return the device that connects as `username`."""
         return self._by_username.get(username)
+
+    def is_revoked(self, claims: Mapping[str, Any]) -> bool:
+        """Return whether a token with `claims` no longer counts."""
+        return is_revoked(claims, self._revoked)
 
     def is_known(self, username: str) -> bool:
         """Return whether a device may be connected as `username`."""

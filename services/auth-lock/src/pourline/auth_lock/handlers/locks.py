@@ -3,16 +3,18 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
+from pourline.auth_lock.domain import CONFIG
 from pourline.auth_lock.errors import VisitNotLocked, VisitUnknown
-from pourline.auth_lock.store import audit, guests, locks, taps
+from pourline.auth_lock.store import audit, guests, limits, locks, taps
 from pourline.contracts.base import Envelope
-from pourline.contracts.guests import LockReleased
-from pourline.contracts.money import GetGrant, Grant, PourSettled
+from pourline.contracts.guests import LockReleased, LockStale
+from pourline.contracts.money import GetGrant, Grant, Pour, PourAccepted, PourSettled
 from pourline.kit.db import Database, Row, UnitOfWork
 from pourline.kit.errors import TROUBLE, Retryable
 from pourline.kit.nats import Caller
 
 SETTLED = frozenset({"captured", "held", "voided"})
+STALE_A_ROUND = 100
 
 
 async def release(
@@ -47,14 +49,54 @@ async def release(
             aggregate=f"grant:{row['grant_id']}",
             version=2,
         )
+        if row["stale_at"]:
+            announce_stale(unit, row, over=True)
     if rows:
         await announce_states(unit, [row["tap_id"] for row in rows])
     return rows
 
 
+def announce_stale(unit: UnitOfWork, row: Row, *, over: bool) -> None:
+    """Tell that a lock stands too long, or that such a one is open at last."""
+    unit.announce(
+        LockStale(
+            visit_id=str(row["visit_id"]),
+            tap_id=row["tap_id"],
+            location=row["location"],
+            grant_id=str(row["grant_id"]),
+            lock_set_at=row["lock_set_at"],
+            over=over,
+            at=unit.clock.now(),
+        ),
+        aggregate=f"lock:{row['id']}",
+        version=2 if over else 1,
+    )
+
+
+async def tell_stale(unit: UnitOfWork) -> int:
+    """Tell of every lock that stands longer than configured, once; no time opens one (LK-5)."""
+    default = CONFIG["stale_lock_s"].default
+    rows = await locks.mark_stale(
+        unit, at=unit.clock.now(), default_s=int(str(default)), limit=STALE_A_ROUND
+    )
+    for row in rows:
+        announce_stale(unit, row, over=False)
+    return len(rows)
+
+
+async def know_accepted_pours(events: Sequence[Envelope[PourAccepted]], unit: UnitOfWork) -> None:
+    """Count pours against their guests' limits and open their locks, in one commit."""
+    await count_poured(unit, [event.data for event in events])
+    await _open_locks(unit, [event.data for event in events])
+
+
 async def open_locks_of_pours(events: Sequence[Envelope[PourSettled]], unit: UnitOfWork) -> None:
     """Open the locks whose own grant's pour is in the books."""
-    grants = [UUID(one.data.settles_grant_id) for one in events if one.data.settles_grant_id]
+    await _open_locks(unit, [event.data for event in events])
+
+
+async def _open_locks(unit: UnitOfWork, pours: Sequence[PourSettled]) -> None:
+    grants = [UUID(pour.settles_grant_id) for pour in pours if pour.settles_grant_id]
     if grants:
         await release(unit, grants, why="pour")
 
@@ -71,8 +113,32 @@ async def release_settled(database: Database, caller: Caller, grant_id: UUID) ->
     if grant.state not in SETTLED:
         return False
     async with database.transaction() as unit:
+        if grant.pour and grant.state == "captured":
+            await count_poured(unit, [grant.pour])
         await release(unit, [grant_id], why="pour")
     return True
+
+
+async def count_poured(unit: UnitOfWork, pours: Sequence[Pour | PourAccepted]) -> None:
+    """Count accepted pours against their guests' limits, each once."""
+    rows = [
+        pour.model_dump(include=_COUNTED, mode="json")
+        for pour in pours
+        if pour.visit_id and pour.guest_id and pour.volume_ml > 0
+    ]
+    if rows:
+        await limits.save_poured(unit, rows)
+
+
+_COUNTED = {
+    "client_tx_id",
+    "visit_id",
+    "guest_id",
+    "beverage_id",
+    "volume_ml",
+    "amount",
+    "started_at",
+}
 
 
 async def force_unlock(unit: UnitOfWork, *, visit_id: UUID, reason: str, actor: str) -> None:
@@ -80,9 +146,10 @@ async def force_unlock(unit: UnitOfWork, *, visit_id: UUID, reason: str, actor: 
     row = await guests.find_visit(unit, visit_id, for_update=True)
     if row is None:
         raise VisitUnknown
-    if row["grant_id"] is None:
+    grants = await locks.standing_grants(unit, visit_id)
+    if not grants:
         raise VisitNotLocked
-    await release(unit, [row["grant_id"]], why="force", reason=reason, actor=actor)
+    await release(unit, grants, why="force", reason=reason, actor=actor)
 
 
 async def announce_states(

@@ -43,6 +43,7 @@ async def create_tap(
         "location": order.location,
         "secret_hash": hashlib.sha256(secret.encode()).digest(),
         "beverage_id": beverage_id,
+        "reader_profile": order.reader_profile,
     }
     if not await taps.insert_tap(unit, values=values):
         raise TapExists
@@ -177,7 +178,13 @@ async def know_beverages(events: Sequence[Envelope[BeverageCreated]], unit: Unit
     """Know a beverage's name and first price."""
     for event in events:
         beverage_id = UUID(event.data.beverage_id)
-        await taps.save_beverage(unit, beverage_id=beverage_id, name=event.data.name)
+        await taps.save_beverage(
+            unit,
+            beverage_id=beverage_id,
+            name=event.data.name,
+            kind=event.data.kind,
+            abv=event.data.abv,
+        )
         await taps.save_price(
             unit,
             beverage_id=beverage_id,

@@ -1,29 +1,31 @@
 """Guests and visits: registering, searching, opening, closing, cards."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import psycopg.errors
 
+from pourline.auth_lock.domain.search import search_columns
 from pourline.auth_lock.errors import (
     CardInUse,
     GuestUnknown,
+    LimitProfileUnknown,
     PourPending,
-    UnreadableCard,
     VisitAlreadyActive,
     VisitClosed,
     VisitLocked,
     VisitUnknown,
 )
-from pourline.auth_lock.handlers import locks
-from pourline.auth_lock.store import audit, guests
+from pourline.auth_lock.handlers import locks, lost_cards
+from pourline.auth_lock.handlers.cards import oddities, uid_of
+from pourline.auth_lock.store import audit, guests, limits
+from pourline.auth_lock.store.locks import standing_grants
 from pourline.contracts import guests as contract
-from pourline.contracts.base import Listing
-from pourline.contracts.cards import UnreadableCardError, canonical_uid
 from pourline.contracts.guests import Guest, Visit
 from pourline.kit.db import Database, Row, UnitOfWork
-from pourline.kit.errors import NotFound
+from pourline.kit.errors import NotFound, Rejected
 from pourline.kit.ids import new_id, parse_id
 from pourline.kit.nats import Caller, Context
 
@@ -35,6 +37,7 @@ async def create_guest(order: contract.CreateGuest, unit: UnitOfWork, context: C
         "name": order.name,
         "phone": order.phone,
         "phone_digits": digits_of(order.phone or ""),
+        **search_columns(order.name, order.phone),
         "email": order.email,
         "notes": order.notes,
         "age_verified_at": now if order.age_verified else None,
@@ -61,25 +64,6 @@ async def get_guest(query: contract.GetGuest, unit: UnitOfWork, context: Context
     return await _guest(unit, _id(query.guest_id, GuestUnknown))
 
 
-async def search_guests(
-    query: contract.SearchGuests, unit: UnitOfWork, context: Context
-) -> Listing[Guest]:
-    """Find guests by name's part, phone, card UID or visit number."""
-    del context
-    q = query.q or ""
-    rows = await guests.search_guests(
-        unit,
-        q=q,
-        digits=digits_of(q),
-        card_uid=_readable(q),
-        after=parse_id(query.cursor) if query.cursor else None,
-        limit=query.limit + 1,
-    )
-    page = [guest_of(row) for row in rows[: query.limit]]
-    more = len(rows) > query.limit
-    return Listing[Guest](items=page, next=page[-1].id if more else None)
-
-
 async def verify_age(order: contract.VerifyAge, unit: UnitOfWork, context: Context) -> Guest:
     """Record who saw the guest's age proven; raises `GuestUnknown`."""
     guest_id = _id(order.guest_id, GuestUnknown)
@@ -93,18 +77,37 @@ async def verify_age(order: contract.VerifyAge, unit: UnitOfWork, context: Conte
 
 
 async def open_visit(order: contract.OpenVisit, unit: UnitOfWork, context: Context) -> Visit:
+    """Open a visit; a refusal is on record too.
+
+    Raises what `_open` raises.
+    """
+    try:
+        return await _open(order, unit, context)
+    except NotFound:
+        raise
+    except Rejected as refused:
+        await _record_refused_opening(unit, order, context, refused)
+        raise
+
+
+async def _open(order: contract.OpenVisit, unit: UnitOfWork, context: Context) -> Visit:
     """Open a visit; the database lets a guest and a card have one.
 
-    Raises `GuestUnknown`, `UnreadableCard`, `VisitAlreadyActive`, `CardInUse`.
+    Raises `GuestUnknown`, `UnreadableCard`, `LimitProfileUnknown`, `VisitAlreadyActive`,
+    `CardInUse`.
     """
     guest = await _guest(unit, _id(order.guest_id, GuestUnknown))
     card_uid = uid_of(order.card_uid) if order.card_uid else None
+    if order.limit_profile and not await limits.find_profile(unit, order.limit_profile):
+        raise LimitProfileUnknown
+    warnings = await oddities(unit, card_uid) if card_uid else []
     visit_id, now = new_id(), unit.clock.now()
     values = {
         "id": visit_id,
         "guest_id": guest.id,
         "card_uid": card_uid,
         "limit_profile": order.limit_profile,
+        "companions": order.companions,
         "opened_at": now,
         "opened_by": context.actor,
     }
@@ -118,7 +121,8 @@ async def open_visit(order: contract.OpenVisit, unit: UnitOfWork, context: Conte
         actor=context.actor,
         action="visit_opened",
         subject=f"visit:{visit_id}",
-        after={"guest_id": guest.id, "number": number, "card_uid": card_uid},
+        after={"guest_id": guest.id, "number": number, "card_uid": card_uid}
+        | ({"warnings": warnings} if warnings else {}),
     )
     unit.announce(
         contract.VisitOpened(
@@ -134,6 +138,21 @@ async def open_visit(order: contract.OpenVisit, unit: UnitOfWork, context: Conte
     return await _visit(unit, visit_id)
 
 
+async def _record_refused_opening(
+    unit: UnitOfWork, order: contract.OpenVisit, context: Context, refused: Rejected
+) -> None:
+    """Put a refused opening on record; the record stands though nothing else of it does."""
+    await audit.record(
+        unit,
+        actor=context.actor,
+        action="visit_open_refused",
+        subject=f"guest:{order.guest_id}",
+        reason=refused.wire_code,
+        after={"card_uid": order.card_uid},
+    )
+    refused.on_record = True
+
+
 class SettleFirst:
     """Opens a visit's lock whose pour is settled, so that every answer shows it open."""
 
@@ -145,9 +164,9 @@ class SettleFirst:
         """Look at the visit that is asked about; one that is unknown is told later."""
         visit_id = parse_id(ask.visit_id)
         async with self._database.transaction() as unit:
-            row = await guests.find_visit(unit, visit_id) if visit_id else None
-        if row and row["grant_id"]:
-            await locks.release_settled(self._database, self._caller, row["grant_id"])
+            grants = await standing_grants(unit, visit_id) if visit_id else []
+        for grant_id in grants:
+            await locks.release_settled(self._database, self._caller, grant_id)
 
 
 async def get_visit(query: contract.GetVisit, unit: UnitOfWork, context: Context) -> Visit:
@@ -185,20 +204,6 @@ async def _close(unit: UnitOfWork, visit_id: UUID, reason: str, actor: str) -> V
     return await _visit(unit, visit_id)
 
 
-async def list_active_visits(
-    query: contract.ListActiveVisits, unit: UnitOfWork, context: Context
-) -> Listing[Visit]:
-    """Return open visits in order of opening."""
-    del context
-    after = int(query.cursor) if query.cursor and query.cursor.isdecimal() else 0
-    rows = await guests.list_active_visits(
-        unit, q=query.q or "", after=after, limit=query.limit + 1
-    )
-    page = [visit_of(row) for row in rows[: query.limit]]
-    more = len(rows) > query.limit
-    return Listing[Visit](items=page, next=str(page[-1].number) if more else None)
-
-
 async def bind_card(order: contract.BindCard, unit: UnitOfWork, context: Context) -> Visit:
     """Give a visit a card; raises `VisitUnknown`, `VisitClosed`, `UnreadableCard`, `CardInUse`."""
     visit_id = _id(order.visit_id, VisitUnknown)
@@ -208,6 +213,9 @@ async def bind_card(order: contract.BindCard, unit: UnitOfWork, context: Context
     card_uid = uid_of(order.card_uid)
     if row["status"] == "closed":
         raise VisitClosed
+    warnings = await oddities(unit, card_uid)
+    if order.lost and row["card_uid"] and row["card_uid"] != card_uid:
+        await lost_cards.mark_lost(unit, row["card_uid"], context)
     try:
         async with unit.connection.transaction():
             await guests.set_card(unit, visit_id=visit_id, card_uid=card_uid)
@@ -219,7 +227,8 @@ async def bind_card(order: contract.BindCard, unit: UnitOfWork, context: Context
         actor=context.actor,
         action="card_bound",
         subject=f"visit:{visit_id}",
-        after={"card_uid": card_uid, "instead_of": row["card_uid"]},
+        after={"card_uid": card_uid, "instead_of": row["card_uid"]}
+        | ({"warnings": warnings} if warnings else {}),
     )
     unit.announce(
         contract.VisitCardBound(
@@ -231,7 +240,7 @@ async def bind_card(order: contract.BindCard, unit: UnitOfWork, context: Context
         aggregate=f"visit:{visit_id}",
         version=2,
     )
-    return await _visit(unit, visit_id)
+    return await _visit(unit, visit_id, warnings)
 
 
 async def force_unlock(order: contract.ForceUnlock, unit: UnitOfWork, context: Context) -> Visit:
@@ -261,22 +270,7 @@ def digits_of(text: str) -> str:
     return re.sub(r"\D", "", text).lstrip("0")
 
 
-def uid_of(text: str) -> str:
-    """Return a card's canonical UID; raises `UnreadableCard`."""
-    try:
-        return canonical_uid(text)
-    except UnreadableCardError as error:
-        raise UnreadableCard(str(error)) from error
-
-
-def _readable(text: str) -> str | None:
-    try:
-        return canonical_uid(text)
-    except UnreadableCardError:
-        return None
-
-
-def _one_too_many(error: psycopg.errors.UniqueViolation) -> Exception:
+def _one_too_many(error: psycopg.errors.UniqueViolation) -> Rejected:
     if error.diag.constraint_name == "one_active_visit_a_card":
         return CardInUse()
     return VisitAlreadyActive()
@@ -296,11 +290,11 @@ async def _guest(unit: UnitOfWork, guest_id: UUID) -> Guest:
     return guest_of(row)
 
 
-async def _visit(unit: UnitOfWork, visit_id: UUID) -> Visit:
+async def _visit(unit: UnitOfWork, visit_id: UUID, warnings: Sequence[str] = ()) -> Visit:
     row = await guests.find_visit(unit, visit_id)
     if row is None:
         raise VisitUnknown
-    return visit_of(row)
+    return visit_of(row).model_copy(update={"warnings": list(warnings)})
 
 
 def guest_of(row: Row) -> Guest:
@@ -311,6 +305,8 @@ def guest_of(row: Row) -> Guest:
         phone=row["phone"],
         email=row["email"],
         age_verified=row["age_verified_at"] is not None,
+        age_verified_at=row["age_verified_at"],
+        age_verified_by=row["age_verified_by"],
         active_visit_id=_text(row["active_visit_id"]),
         created_at=row["created_at"],
     )
@@ -331,6 +327,13 @@ def visit_of(row: Row) -> Visit:
         closed_at=row["closed_at"],
         close_reason=row["close_reason"],
         limit_profile=row["limit_profile"],
+        companions=row["companions"],
+        reactivations=row["reactivations"],
+        reactivated_at=row["reactivated_at"],
+        reactivated_by=row["reactivated_by"],
+        cut_off_at=row["cut_off_at"],
+        cut_off_by=row["cut_off_by"],
+        cut_off_reason=row["cut_off_reason"],
     )
 
 

@@ -1,4 +1,4 @@
-"""Device credentials, staff and configuration."""
+"""Device credentials and configuration."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -65,29 +65,6 @@ async def deactivate_spout(unit: UnitOfWork, device_id: UUID) -> Row | None:
     return await unit.maybe(
         "UPDATE spout SET active = false, version = version + 1 WHERE id = %s RETURNING *",
         (device_id,),
-    )
-
-
-async def insert_staff(
-    unit: UnitOfWork, *, staff_id: UUID, username: str, password_hash: str, level: int
-) -> bool:
-    """Save an account; False when the username is taken."""
-    return bool(
-        await unit.count(
-            """
-            INSERT INTO staff (id, username, password_hash, level) VALUES (%s, %s, %s, %s)
-            ON CONFLICT DO NOTHING
-            """,
-            (staff_id, username, password_hash, level),
-        )
-    )
-
-
-async def find_staff(unit: UnitOfWork, username: str) -> Row | None:
-    """Return an active account by its username."""
-    return await unit.maybe(
-        "SELECT id, username, password_hash, level FROM staff WHERE username = %s AND active",
-        (username,),
     )
 
 

@@ -7,20 +7,27 @@ from uuid import UUID
 from pourline.kit.db import Row, UnitOfWork
 
 GUEST_COLUMNS = """
-    guest.id, guest.name, guest.phone, guest.email, guest.age_verified_at, guest.created_at,
+    guest.id, guest.name, guest.phone, guest.email, guest.age_verified_at, guest.age_verified_by,
+    guest.created_at,
     (SELECT open_visit.id FROM visit AS open_visit
      WHERE open_visit.guest_id = guest.id AND open_visit.status = 'active') AS active_visit_id
 """
 VISIT_COLUMNS = f"""
     {GUEST_COLUMNS},
     visit.id AS visit_id, visit.number, visit.status, visit.card_uid, visit.opened_at,
-    visit.closed_at, visit.close_reason, visit.limit_profile, visit.guest_id,
+    visit.closed_at, visit.close_reason, visit.limit_profile, visit.guest_id, visit.companions,
+    visit.reactivations, visit.reactivated_at, visit.reactivated_by, guest.cut_off_at,
+    guest.cut_off_by, guest.cut_off_reason,
     tap_lock.tap_id, tap_lock.lock_set_at, tap_lock.grant_id,
     (NOT tap.online OR tap.pending_sync > 0) AS lock_is_offline
 """
 VISIT_FROM = """
     visit JOIN guest ON guest.id = visit.guest_id
-    LEFT JOIN tap_lock ON tap_lock.visit_id = visit.id AND tap_lock.released_at IS NULL
+    LEFT JOIN LATERAL (
+        SELECT tap_id, lock_set_at, grant_id FROM tap_lock
+        WHERE tap_lock.visit_id = visit.id AND tap_lock.released_at IS NULL
+        ORDER BY tap_lock.id DESC LIMIT 1
+    ) AS tap_lock ON true
     LEFT JOIN tap ON tap.id = tap_lock.tap_id
 """
 
@@ -30,9 +37,10 @@ async def insert_guest(unit: UnitOfWork, *, guest_id: UUID, values: Mapping[str,
     await unit.execute(
         """
         INSERT INTO guest (id, name, phone, phone_digits, email, notes, age_verified_at,
-                           age_verified_by)
+                           age_verified_by, search_name, search_phone, search_grams)
         VALUES (%(id)s, %(name)s, %(phone)s, %(phone_digits)s, %(email)s, %(notes)s,
-                %(age_verified_at)s, %(age_verified_by)s)
+                %(age_verified_at)s, %(age_verified_by)s, %(search_name)s, %(search_phone)s,
+                %(search_grams)s)
         """,
         {"id": guest_id, **values},
     )
@@ -53,31 +61,6 @@ async def verify_age(unit: UnitOfWork, guest_id: UUID, *, at: datetime, actor: s
     )
 
 
-async def search_guests(
-    unit: UnitOfWork,
-    *,
-    q: str,
-    digits: str,
-    card_uid: str | None,
-    after: UUID | None,
-    limit: int,
-) -> list[Row]:
-    """Return guests whose name holds `q`, or whose phone, card or visit number is `q`'s."""
-    return await unit.all(
-        f"""
-        SELECT {GUEST_COLUMNS} FROM guest
-        WHERE (%(q)s = '' OR position(lower(%(q)s) IN lower(name)) > 0
-               OR (%(digits)s <> '' AND length(%(digits)s) >= 4
-                   AND position(%(digits)s IN phone_digits) > 0)
-               OR id IN (SELECT guest_id FROM visit
-                         WHERE card_uid = %(card_uid)s OR number::text = %(q)s))
-          AND (%(after)s::uuid IS NULL OR id > %(after)s)
-        ORDER BY id LIMIT %(limit)s
-        """,
-        {"q": q, "digits": digits, "card_uid": card_uid, "after": after, "limit": limit},
-    )
-
-
 async def insert_visit(unit: UnitOfWork, *, values: Mapping[str, object]) -> int:
     """Save a new active visit and return its number.
 
@@ -85,9 +68,9 @@ async def insert_visit(unit: UnitOfWork, *, values: Mapping[str, object]) -> int
     """
     row = await unit.one(
         """
-        INSERT INTO visit (id, guest_id, card_uid, limit_profile, opened_at, opened_by)
-        VALUES (%(id)s, %(guest_id)s, %(card_uid)s, %(limit_profile)s, %(opened_at)s,
-                %(opened_by)s)
+        INSERT INTO visit (id, guest_id, card_uid, limit_profile, companions, opened_at, opened_by)
+        VALUES (%(id)s, %(guest_id)s, %(card_uid)s, %(limit_profile)s, %(companions)s,
+                %(opened_at)s, %(opened_by)s)
         RETURNING number
         """,
         values,
@@ -105,20 +88,6 @@ async def find_visit(unit: UnitOfWork, visit_id: UUID, *, for_update: bool = Fal
         await unit.execute("SELECT FROM visit WHERE id = %s FOR UPDATE", (visit_id,))
     return await unit.maybe(
         f"SELECT {VISIT_COLUMNS} FROM {VISIT_FROM} WHERE visit.id = %s", (visit_id,)
-    )
-
-
-async def list_active_visits(unit: UnitOfWork, *, q: str, after: int, limit: int) -> list[Row]:
-    """Return open visits in order of opening, those matching `q` when it is given."""
-    return await unit.all(
-        f"""
-        SELECT {VISIT_COLUMNS} FROM {VISIT_FROM}
-        WHERE visit.status = 'active' AND visit.number > %(after)s
-          AND (%(q)s = '' OR position(lower(%(q)s) IN lower(guest.name)) > 0
-               OR visit.card_uid = lower(%(q)s) OR visit.number::text = %(q)s)
-        ORDER BY visit.number LIMIT %(limit)s
-        """,
-        {"q": q, "after": after, "limit": limit},
     )
 
 

@@ -15,7 +15,7 @@ from pourline.kit.ids import new_id
 TAP_COLUMNS = """
     tap.id, tap.name, tap.location, tap.beverage_id, beverage.name AS beverage, tap.keg_id,
     tap.remaining_ml, tap.volume_ml, tap.state, tap.order_reason AS reason, tap.online,
-    tap.pending_sync, tap.valve, tap.lifetime_pulses, tap.state_version,
+    tap.pending_sync, tap.valve, tap.lifetime_pulses, tap.state_version, tap.reader_profile,
     tap_lock.visit_id AS locked_by_visit, tap_lock.lock_set_at, guest.name AS guest_name,
     (SELECT price_per_litre FROM price
      WHERE price.beverage_id = tap.beverage_id AND from_at <= clock_timestamp()
@@ -34,9 +34,9 @@ async def insert_tap(unit: UnitOfWork, *, values: Mapping[str, object]) -> bool:
     return bool(
         await unit.count(
             """
-            INSERT INTO tap (id, name, location, secret_hash, beverage_id, state)
+            INSERT INTO tap (id, name, location, secret_hash, beverage_id, reader_profile, state)
             VALUES (%(id)s, %(name)s, %(location)s, %(secret_hash)s, %(beverage_id)s,
-                    'out_of_keg')
+                    %(reader_profile)s, 'out_of_keg')
             ON CONFLICT DO NOTHING
             """,
             values,
@@ -63,7 +63,8 @@ async def set_order(unit: UnitOfWork, *, tap_id: str, order: TapState | None, re
         await unit.count(
             """
             UPDATE tap SET staff_order = %s, order_reason = %s, order_id = %s, ordered_at = %s,
-                           stop_overdue = stop_overdue AND %s
+                           stop_overdue = stop_overdue AND %s,
+                           wall_stopped = false, order_under = NULL, reason_under = NULL
             WHERE id = %s
             """,
             (
@@ -281,14 +282,23 @@ async def tell_all_again(unit: UnitOfWork) -> None:
     await unit.execute("UPDATE tap SET told_version = 0")
 
 
-async def save_beverage(unit: UnitOfWork, *, beverage_id: UUID, name: str) -> None:
-    """Know a beverage's name."""
+async def save_beverage(
+    unit: UnitOfWork,
+    *,
+    beverage_id: UUID,
+    name: str,
+    kind: str | None = None,
+    abv: Decimal | None = None,
+) -> None:
+    """Know a beverage's name, and its kind and strength where they are told."""
     await unit.execute(
         """
-        INSERT INTO beverage (beverage_id, name) VALUES (%s, %s)
-        ON CONFLICT (beverage_id) DO UPDATE SET name = excluded.name
+        INSERT INTO beverage (beverage_id, name, kind, abv) VALUES (%s, %s, %s, %s)
+        ON CONFLICT (beverage_id) DO UPDATE SET name = excluded.name,
+            kind = coalesce(excluded.kind, beverage.kind),
+            abv = coalesce(excluded.abv, beverage.abv)
         """,
-        (beverage_id, name),
+        (beverage_id, name, kind, abv),
     )
 
 

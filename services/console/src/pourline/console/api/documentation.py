@@ -7,11 +7,14 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from pourline.console.api.routes import ROUTES, Route, Shape
+from pourline.console.api.routes import ROUTES, Route
+from pourline.console.api.shapes import SHEETS
 from pourline.contracts.base import Query
 from pourline.contracts.problems import Problem
 
 REFERENCE = "#/components/schemas/{model}"
+OF_TOKEN = ("token_id", "expires_at")
+"""What the gateway fills in from the token that is asked with."""
 IN_PATH = re.compile(r"{(\w+)}")
 
 
@@ -31,7 +34,7 @@ def parameters(route: Route) -> dict[str, Any]:
             }
         }
         found.append(_parameter("Idempotency-Key", {"type": "string"}, place="header"))
-    if route.shape is Shape.STATEMENT:
+    if route.shape in SHEETS:
         found.append(_parameter("format", {"enum": ["csv", "json"], "default": "json"}))
     extra["parameters"] = found
     if route.level is not None:
@@ -121,7 +124,8 @@ def _command_schemas() -> dict[str, Any]:
     )
     definitions: dict[str, Any] = top["$defs"]
     for route in ROUTES:
-        _without_path(definitions[route.command.__name__], IN_PATH.findall(route.path))
+        own = OF_TOKEN if route.ends_token else ()
+        _without_path(definitions[route.command.__name__], [*IN_PATH.findall(route.path), *own])
     return definitions
 
 

@@ -10,12 +10,13 @@ from fastapi import Request
 from starlette.responses import Response
 
 from pourline.console.api.bodies import UnreadableBodyError, fields_of, read_body, wire
-from pourline.console.api.limits import FailureLimit, Who
-from pourline.console.api.routes import Route, Shape
+from pourline.console.api.limits import FailureLimit, LoginLimit, Who
+from pourline.console.api.routes import Route
 from pourline.console.api.shapes import Shapes
-from pourline.console.api.tokens import Tokens
-from pourline.console.errors import NoSuchPage
-from pourline.contracts.base import Command, Query
+from pourline.console.api.tokens import Bearer, Tokens
+from pourline.console.errors import NoSuchPage, TokenWithoutId
+from pourline.console.store import Revocations
+from pourline.contracts.base import Command, Page, Query
 from pourline.contracts.cellar import IngestSpoutPour
 from pourline.contracts.problems import Problem
 from pourline.contracts.subjects import seen
@@ -28,23 +29,34 @@ NAME_CHARACTERS_MAX = 128
 KEY_CHARACTERS_MAX = 256
 """A longer idempotency key is known by its digest."""
 NOT_WHO_IT_SAYS = 401
+PIECE = 40
+"""Items of a list in one message of the bus: 1.6 kB each fit in its 65."""
+PAGE_MAX = 1000
 
 
 class Gateway:
     """Serves every end point of the table."""
 
     def __init__(
-        self, *, caller: Caller, tokens: Tokens, logins: FailureLimit, signatures: FailureLimit
+        self,
+        *,
+        caller: Caller,
+        token_key: str,
+        revocations: Revocations,
+        logins: LoginLimit,
+        signatures: FailureLimit,
     ) -> None:
         self._caller = caller
-        self._tokens = tokens
+        self._tokens = Tokens(key=token_key, revocations=revocations)
+        self._revocations = revocations
         self._logins = logins
         self._signatures = signatures
         self._shapes = Shapes(caller=caller)
 
     async def serve(self, route: Route, request: Request) -> Response:
         """Answer one request; refusals are raised and become problems."""
-        actor = self._actor(route, request)
+        bearer = await self._bearer(route, request)
+        actor = _actor(bearer)
         path = _path(request)
         raw = await read_body(request)
         if route.known and (unknown := await self._missing(route.known, path, actor)):
@@ -56,16 +68,18 @@ class Gateway:
         who = _who(route, request, fields)
         if who:
             self._logins.take(who)
-        status, answer, told = await self._caller.send(
-            route.command.subject(), wire(fields | path), headers=headers
+        status, answer, told = await self._ask(
+            route, fields | path | ({} if malformed else _of_token(route, bearer)), headers
         )
         if who and status != NOT_WHO_IT_SAYS:
             self._logins.give_back(who)
         if status != 200:
             return problem_response(answer, status)
         await self._settle(route, told.get("Pourline-Events", ""))
-        shape = _shape(route, request)
-        return await self._shapes.complete(shape, answer, status=route.status)
+        if route.ends_token:
+            await self._revocations.load(self._caller)
+        as_csv = request.query_params.get("format") == "csv"
+        return await self._shapes.complete(route.shape, answer, status=route.status, as_csv=as_csv)
 
     async def ingest(self, request: Request) -> Response:
         """Take a spout's signed pour; the signature was made over the raw body."""
@@ -84,11 +98,30 @@ class Gateway:
             return problem_response(answer, status)
         return Response(answer, status_code=202, media_type="application/json")
 
-    def _actor(self, route: Route, request: Request) -> dict[str, str]:
+    async def _bearer(self, route: Route, request: Request) -> Bearer | None:
         if route.level is None:
-            return {"Pourline-Actor": "anonymous", "Pourline-Level": "0"}
-        bearer = self._tokens.bearer(request.headers.get("authorization"), level=route.level)
-        return {"Pourline-Actor": bearer.subject, "Pourline-Level": str(bearer.level)}
+            return None
+        await self._revocations.ensure(self._caller)
+        return self._tokens.bearer(request.headers.get("authorization"), level=route.level)
+
+    async def _ask(
+        self, route: Route, fields: dict[str, Any], headers: dict[str, str]
+    ) -> tuple[int, bytes, dict[str, str]]:
+        """Ask the owner; a long page is asked in pieces, for the bus takes no long message."""
+        subject, wanted = route.command.subject(), _long_page(route, fields)
+        items: list[Any] = []
+        while True:
+            piece = {"limit": min(wanted - len(items), PIECE)} if wanted else {}
+            status, answer, told = await self._caller.send(
+                subject, wire(fields | piece), headers=headers
+            )
+            if not wanted or status != 200:
+                return status, answer, told
+            page = orjson.loads(answer)
+            items += page["items"]
+            fields["cursor"] = page["next"]
+            if page["next"] is None or len(items) >= wanted:
+                return status, orjson.dumps({"items": items, "next": page["next"]}), told
 
     async def _missing(
         self, query: type[Command], path: Mapping[str, str], actor: dict[str, str]
@@ -119,6 +152,30 @@ class Gateway:
         for result in await asyncio.gather(*waits, return_exceptions=True):
             if isinstance(result, Exception) and not isinstance(result, Retryable | TROUBLE):
                 raise result
+
+
+def _long_page(route: Route, fields: dict[str, Any]) -> int:
+    """Return how many items are wanted of a list that is too long for one message; 0 else."""
+    if not issubclass(route.command, Page):
+        return 0
+    limit = str(fields.get("limit", Page.model_fields["limit"].default))
+    wanted = int(limit) if limit.isascii() and limit.isdecimal() and len(limit) <= 4 else 0
+    return wanted if PIECE < wanted <= PAGE_MAX else 0
+
+
+def _actor(bearer: Bearer | None) -> dict[str, str]:
+    if bearer is None:
+        return {"Pourline-Actor": "anonymous", "Pourline-Level": "0"}
+    return {"Pourline-Actor": bearer.subject, "Pourline-Level": str(bearer.level)}
+
+
+def _of_token(route: Route, bearer: Bearer | None) -> dict[str, Any]:
+    """Return what names the token that is asked with, where it is to end."""
+    if not route.ends_token or bearer is None:
+        return {}
+    if bearer.token_id is None:
+        raise TokenWithoutId
+    return {"token_id": bearer.token_id, "expires_at": bearer.expires_at.isoformat()}
 
 
 def problem_response(problem: bytes | Problem, status: int) -> Response:
@@ -174,12 +231,6 @@ def _headers(request: Request, actor: dict[str, str], malformed: str | None) -> 
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-def _shape(route: Route, request: Request) -> Shape:
-    if route.shape is Shape.STATEMENT and request.query_params.get("format") == "csv":
-        return Shape.STATEMENT_CSV
-    return route.shape
 
 
 def _device_id(raw: bytes) -> str:

@@ -1,4 +1,7 @@
-"""How often somebody may fail: tries by name and address, in fixed windows."""
+"""How often somebody may fail: tries by name and address, in fixed windows.
+
+Counted in this process: a bar has one console. Who runs several allows as many times more.
+"""
 
 from datetime import datetime, timedelta
 
@@ -6,6 +9,11 @@ from pourline.console.errors import TooOften
 from pourline.kit.clock import Clock
 
 LOGINS_MAX = 10
+"""Of one account from one address; who sits elsewhere is not kept out by somebody's guessing."""
+ACCOUNT_LOGINS_MAX = 60
+"""Of one account from all addresses."""
+ADDRESS_LOGINS_MAX = 120
+"""Of all accounts from one address; a bar's own staff often share one."""
 SIGNATURES_MAX = 30
 """More than a device whose secret was rotated meanwhile sends in a window."""
 WINDOW = timedelta(minutes=1)
@@ -14,6 +22,29 @@ NAMES_MAX = 10_000
 
 Who = tuple[str, str]
 """A username or device, and where it comes from."""
+
+
+class LoginLimit:
+    """Counts logins that fail: of an account at an address, of the account, of the address."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._pairs = FailureLimit(clock=clock, tries_max=LOGINS_MAX)
+        self._accounts = FailureLimit(clock=clock, tries_max=ACCOUNT_LOGINS_MAX)
+        self._addresses = FailureLimit(clock=clock, tries_max=ADDRESS_LOGINS_MAX)
+
+    def take(self, who: Who) -> None:
+        """Count a try; raises `TooOften`."""
+        username, address = who
+        self._pairs.take(who)
+        self._accounts.take((username, ""))
+        self._addresses.take(("", address))
+
+    def give_back(self, who: Who) -> None:
+        """Forget a try that succeeded."""
+        username, address = who
+        self._pairs.give_back(who)
+        self._accounts.give_back((username, ""))
+        self._addresses.give_back(("", address))
 
 
 class FailureLimit:

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -13,7 +14,13 @@ from pourline.contracts.money import Balances, GetBalances, GetVisitMoney
 from pourline.kit.errors import Refusal
 from pourline.kit.nats import Caller
 
-STATEMENT_COLUMNS = ("at", "kind", "amount", "balance", "reference")
+SHEETS = {
+    Shape.STATEMENT: ("at", "kind", "amount", "balance", "reference"),
+    Shape.AUDIT: ("id", "at", "actor", "action", "subject", "reason", "before", "after"),
+}
+"""The columns of the lists that also come as CSV."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a text begins that a spreadsheet would calculate."""
 MONEY = ("balance", "held", "poured_ml", "pours")
 
 
@@ -23,11 +30,13 @@ class Shapes:
     def __init__(self, *, caller: Caller) -> None:
         self._caller = caller
 
-    async def complete(self, shape: Shape, answer: bytes, *, status: int) -> Response:
+    async def complete(
+        self, shape: Shape, answer: bytes, *, status: int, as_csv: bool = False
+    ) -> Response:
         """Return the HTTP answer for an owner's `answer`."""
-        if shape is Shape.STATEMENT_CSV:
-            return Response(_statement_csv(answer), status, media_type="text/csv")
-        if shape in (Shape.PLAIN, Shape.STATEMENT):
+        if as_csv and shape in SHEETS:
+            return Response(_sheet(answer, SHEETS[shape]), status, media_type="text/csv")
+        if shape is Shape.PLAIN or shape in SHEETS:
             return Response(answer, status, media_type="application/json")
         found = orjson.loads(answer)
         if shape is Shape.VISIT:
@@ -59,10 +68,17 @@ class Shapes:
         return [guest | {"balance": known.get(guest["id"])} for guest in guests]
 
 
-def _statement_csv(answer: bytes) -> str:
-    """Return a statement's page as CSV with a header line."""
+def _sheet(answer: bytes, columns: Sequence[str]) -> str:
+    """Return a page of a list as CSV with a header line; what is no plain value stands as JSON."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, STATEMENT_COLUMNS, extrasaction="ignore")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(orjson.loads(answer)["items"])
+    for item in orjson.loads(answer)["items"]:
+        writer.writerow({name: _cell(value) for name, value in item.items()})
     return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and value.startswith(FORMULA):
+        return f"'{value}"
+    return orjson.dumps(value).decode() if isinstance(value, dict | list) else value

@@ -50,11 +50,10 @@ def mount(
     board: Board,
     login: Callable[[str, str], Awaitable[Session]],
     caller: Caller,
-    token_key: str,
+    badges: Badges,
 ) -> None:
     """Add the pages to `app`, behind every route it has already; once in a process."""
-    badges = Badges(token_key=token_key)
-    entrance.mount(app, login=login, badges=badges)
+    entrance.mount(app, login=login, badges=badges, caller=caller)
     ui.add_head_html(f"<style>{entrance.CSS}</style>{HEAD}", shared=True)
 
     @ui.page("/", title="Floor · Pourline", reconnect_timeout=KEEP_PAGE_S)
@@ -62,7 +61,7 @@ def mount(
         staff = badges.read(request)
         if staff is None:
             return RedirectResponse("/login", 303)
-        Floor(board=board, caller=caller, staff=staff).start()
+        Floor(board=board, caller=caller, staff=staff, is_good=badges.is_good).start()
         return None
 
     page_app.add_middleware(Guard)

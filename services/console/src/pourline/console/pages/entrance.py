@@ -12,9 +12,11 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from pourline.console.pages.staff import COOKIE, Badges
+from pourline.console.pages.staff import COOKIE, Badges, Staff
+from pourline.contracts.staff import LoggedOut, RevokeToken
 from pourline.contracts.taps import Session
 from pourline.kit.errors import TROUBLE, Refusal, outcome_of
+from pourline.kit.nats import Caller
 
 Login = Callable[[str, str], Awaitable[Session]]
 
@@ -30,7 +32,7 @@ FORM = (FOLDER / "entrance.html").read_text().replace("{fonts}", FONTS)
 log = logging.getLogger(__name__)
 
 
-def mount(app: FastAPI, *, login: Login, badges: Badges) -> None:
+def mount(app: FastAPI, *, login: Login, badges: Badges, caller: Caller) -> None:
     """Add the form, signing in and signing out to `app`."""
 
     @app.get("/login", include_in_schema=False)
@@ -53,10 +55,23 @@ def mount(app: FastAPI, *, login: Login, badges: Badges) -> None:
         return response
 
     @app.post("/logout", include_in_schema=False)
-    async def sign_out() -> Response:
+    async def sign_out(request: Request) -> Response:
+        await _end(badges.read(request), caller)
         response = RedirectResponse("/login", 303)
         response.delete_cookie(COOKIE)
         return response
+
+
+async def _end(staff: Staff | None, caller: Caller) -> None:
+    """End a login for good; while auth-lock is away it ends in this browser only."""
+    token_id = str(staff.session.get("jti", "")) if staff else ""
+    if staff is None or not token_id:
+        return
+    order = RevokeToken(token_id=token_id, expires_at=staff.expires_at)
+    try:
+        await caller.ask(order, LoggedOut, actor=staff.username)
+    except (Refusal, *TROUBLE) as error:
+        log.warning("logout_not_told", extra={"error": repr(error)})
 
 
 def _form(fault: str = "", username: str = "", status: int = 200) -> Response:

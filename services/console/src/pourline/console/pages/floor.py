@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import TypeVar
 
 from nicegui import Client, background_tasks, ui
@@ -32,10 +33,13 @@ Answer = TypeVar("Answer", bound=Message)
 class Floor:
     """One browser's floor."""
 
-    def __init__(self, *, board: Board, caller: Caller, staff: Staff) -> None:
+    def __init__(
+        self, *, board: Board, caller: Caller, staff: Staff, is_good: Callable[[Staff], bool]
+    ) -> None:
         self._board = board
         self._caller = caller
         self._staff = staff
+        self._is_good = is_good
         self._client: Client = ui.context.client
         self._client.content.classes("page")
         self._strip = Strip(staff)
@@ -55,7 +59,7 @@ class Floor:
         with self._board.watched() as changed:
             while not self._client.is_deleted:
                 changed.clear()
-                if self._board.now() >= self._staff.expires_at:
+                if self._is_over():
                     self._client.open("/login")
                     return
                 if self._client.has_socket_connection:
@@ -79,8 +83,14 @@ class Floor:
     async def _order(self, order: TapOrder) -> bool:
         return await self._ask(order, Tap)
 
+    def _is_over(self) -> bool:
+        return self._board.now() >= self._staff.expires_at or not self._is_good(self._staff)
+
     async def _ask(self, command: Command, answer: type[Answer]) -> bool:
         """Send a command in this person's name; a refusal is told on the screen."""
+        if self._is_over():
+            self._client.open("/login")
+            return False
         try:
             await self._caller.ask(command, answer, actor=self._staff.username)
         except (Refusal, *TROUBLE) as error:

@@ -8,5 +8,6 @@ from pourline.console.store.alerts import AlertBoard
 from pourline.console.store.board import Board
 from pourline.console.store.lines import Flow, LastPour, TapLine
 from pourline.console.store.links import Link
+from pourline.console.store.revocations import Revocations
 
-__all__ = ["AlertBoard", "Board", "Flow", "LastPour", "Link", "TapLine"]
+__all__ = ["AlertBoard", "Board", "Flow", "LastPour", "Link", "Revocations", "TapLine"]

@@ -31,7 +31,7 @@ from pourline.kit.ids import new_id, parse_id
 from pourline.kit.nats import Context
 from pourline.ledger import domain
 from pourline.ledger.domain import GrantState
-from pourline.ledger.errors import BalanceLimit, GrantVoided, InsufficientBalance
+from pourline.ledger.errors import BalanceLimit, GrantSettled, GrantVoided, InsufficientBalance
 from pourline.ledger.store import accounts, copies, holds, pours
 
 POURS_OF_VISIT_MAX = 100
@@ -113,7 +113,7 @@ async def place_hold(order: PlaceHold, unit: UnitOfWork, context: Context) -> Ho
     """Hold what a grant may cost; a visit's newer grant takes the older one's place.
 
     Raises `InsufficientBalance` when the balance does not cover `min_pour_ml`, `GrantVoided`
-    when the void came first.
+    when the void came first, `GrantSettled` when the pour of the grant that this one renews did.
     """
     del context
     guest_id, visit_id = known_id(order.guest_id), known_id(order.visit_id)
@@ -125,6 +125,7 @@ async def place_hold(order: PlaceHold, unit: UnitOfWork, context: Context) -> Ho
     )
     if seen["state"]:
         return _placed_before(order, seen)
+    await _not_settled(unit, order.renews)
     free = seen["free"]
     price = order.price_per_litre
     if domain.amount_of(order.min_pour_ml, price) > free:
@@ -132,12 +133,19 @@ async def place_hold(order: PlaceHold, unit: UnitOfWork, context: Context) -> Ho
     payable = domain.volume_for(free, price)
     volume = order.keg_limit_ml if payable is None else min(payable, order.keg_limit_ml)
     amount = min(domain.amount_of(volume, price), free) if price else 0
-    await holds.supersede_hold(unit, visit_id)
+    await holds.supersede_hold(unit, order)
     if not await holds.save_hold(unit, order=order, amount=amount, max_volume_ml=volume):
         raise GrantVoided  # at this very moment
     return Hold(
         grant_id=order.grant_id, amount=amount, max_volume_ml=volume, balance=seen["balance"]
     )
+
+
+async def _not_settled(unit: UnitOfWork, renews: str | None) -> None:
+    """Raise `GrantSettled` if a pour ended the grant; asked with the guest's account locked."""
+    renewed = await holds.find_grant(unit, known_id(renews)) if renews else None
+    if renewed and renewed["state"] in (GrantState.CAPTURED, GrantState.HELD):
+        raise GrantSettled
 
 
 def _placed_before(order: PlaceHold, seen: Row) -> Hold:
@@ -161,10 +169,16 @@ async def void_hold(order: VoidHold, unit: UnitOfWork, context: Context) -> Gran
 
 
 async def get_grant(query: GetGrant, unit: UnitOfWork, context: Context) -> Grant:
-    """Return whether a grant is still held."""
+    """Return whether a grant is still held, and the pour that settled it."""
     del context
-    row = await holds.find_grant(unit, known_id(query.grant_id))
-    return Grant(grant_id=query.grant_id, state=row["state"] if row else "unknown")
+    grant_id = known_id(query.grant_id)
+    row = await holds.find_grant(unit, grant_id)
+    if row is None:
+        return Grant(grant_id=query.grant_id, state="unknown")
+    pour = None
+    if row["state"] == GrantState.CAPTURED:
+        pour = await holds.find_pour(unit, grant_id=grant_id, visit_id=row["visit_id"])
+    return Grant(grant_id=query.grant_id, state=row["state"], pour=pour_of(pour) if pour else None)
 
 
 async def set_price(order: SetPrice, unit: UnitOfWork, context: Context) -> PriceChanged:

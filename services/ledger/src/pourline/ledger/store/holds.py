@@ -20,14 +20,26 @@ async def find_grant(unit: UnitOfWork, grant_id: UUID) -> Row | None:
     )
 
 
+async def find_pour(unit: UnitOfWork, *, grant_id: UUID, visit_id: UUID) -> Row | None:
+    """Return the newest pour under a grant, looked for among its visit's."""
+    return await unit.maybe(
+        "SELECT * FROM pour WHERE visit_id = %s AND grant_id = %s ORDER BY number DESC LIMIT 1",
+        (visit_id, grant_id),
+    )
+
+
 async def held_amount(unit: UnitOfWork, guest_id: UUID) -> int:
-    """Return how much of a guest's money is held."""
+    """Return how much of a guest's money is held; what grants of a visit share counts once."""
     row = await unit.one(
         """
-        SELECT coalesce(sum(amount), 0)::bigint AS held FROM grant_hold
-        WHERE guest_id = %s AND state IN ('pending', 'held')
+        SELECT coalesce(sum(amount), 0)::bigint AS held FROM (
+            SELECT max(amount) AS amount FROM grant_hold
+            WHERE guest_id = %(guest_id)s AND state = 'pending' GROUP BY visit_id
+            UNION ALL
+            SELECT amount FROM grant_hold WHERE guest_id = %(guest_id)s AND state = 'held'
+        ) AS hold
         """,
-        (guest_id,),
+        {"guest_id": guest_id},
     )
     return int(row["held"])
 
@@ -63,14 +75,17 @@ async def _of_nobody(unit: UnitOfWork, grant_id: UUID) -> Row:
     return {"balance": 0, "free": 0, "state": None, **known}
 
 
-async def supersede_hold(unit: UnitOfWork, visit_id: UUID) -> None:
-    """Let go of a visit's pending hold: a newer grant takes its place."""
+async def supersede_hold(unit: UnitOfWork, order: PlaceHold) -> None:
+    """Let go of a visit's pending hold: a newer grant takes its place.
+
+    Where holds are shared only that of the same tap goes.
+    """
     await unit.execute(
         """
         UPDATE grant_hold SET state = 'superseded', settled_at = clock_timestamp()
-        WHERE visit_id = %s AND state = 'pending'
+        WHERE visit_id = %s AND state = 'pending' AND (NOT %s OR tap_id = %s)
         """,
-        (visit_id,),
+        (order.visit_id, order.shares_hold, order.tap_id),
     )
 
 
@@ -81,8 +96,9 @@ async def save_hold(
     inserted = await unit.count(
         """
         INSERT INTO grant_hold (grant_id, request_id, visit_id, guest_id, tap_id, card_uid,
-                                beverage_id, price_per_litre, amount, max_volume_ml, state)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'pending')
+                                beverage_id, price_per_litre, amount, max_volume_ml, is_shared,
+                                visit_was_closed, state)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'pending')
         ON CONFLICT (grant_id) DO NOTHING
         """,
         (
@@ -96,6 +112,8 @@ async def save_hold(
             order.price_per_litre,
             amount,
             max_volume_ml,
+            order.shares_hold,
+            order.visit_closed,
         ),
     )
     return bool(inserted)

@@ -21,7 +21,8 @@ from pourline.ledger.domain import (
 )
 
 GRANT_COLUMNS = """
-    grant_id, request_id, visit_id, guest_id, tap_id, price_per_litre, state, beverage_id
+    grant_id, request_id, visit_id, guest_id, tap_id, price_per_litre, state, beverage_id,
+    visit_was_closed
 """
 
 
@@ -126,6 +127,7 @@ def _grant(row: Row) -> Grant:
         price_per_litre=row["price_per_litre"],
         state=GrantState(row["state"]),
         beverage_id=row["beverage_id"],
+        visit_was_closed=row["visit_was_closed"],
     )
 
 

@@ -1,6 +1,6 @@
 """Alerts, shifts, the point of sale, configuration and the record."""
 
-from pourline.console.api.routes.table import Route
+from pourline.console.api.routes.table import Route, Shape
 from pourline.contracts import evening, guests, taps
 from pourline.contracts.base import Listing
 
@@ -82,5 +82,6 @@ ROUTES: tuple[Route, ...] = (
         level=4,
         command=guests.ListAudit,
         answer=Listing[guests.AuditEntry],
+        shape=Shape.AUDIT,
     ),
 )

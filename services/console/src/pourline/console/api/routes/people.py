@@ -1,28 +1,12 @@
-"""Who works here, guests, their visits, money and pours."""
+"""Guests, their visits, money and pours."""
 
 from pourline.console.api.routes.table import Route, Shape
-from pourline.contracts import guests, money, taps
+from pourline.contracts import guests, money
 from pourline.contracts.base import Listing
 
 LEDGER = ("ledger",)
 
 ROUTES: tuple[Route, ...] = (
-    Route(
-        method="POST",
-        path="/api/auth/login",
-        level=None,
-        command=taps.Login,
-        answer=taps.Session,
-        limited=True,
-    ),
-    Route(
-        method="POST",
-        path="/api/staff",
-        level=5,
-        command=taps.CreateStaff,
-        answer=taps.Staff,
-        status=201,
-    ),
     Route(
         method="POST",
         path="/api/guests",
@@ -124,6 +108,59 @@ ROUTES: tuple[Route, ...] = (
         answer=guests.Visit,
         shape=Shape.VISIT,
         settles=LEDGER,
+    ),
+    Route(
+        method="POST",
+        path="/api/visits/{visit_id}/reactivate",
+        level=2,
+        command=guests.Reactivate,
+        answer=guests.Visit,
+        shape=Shape.VISIT,
+    ),
+    Route(
+        method="POST",
+        path="/api/visits/{visit_id}/cut-off",
+        level=2,
+        command=guests.CutOff,
+        answer=guests.Visit,
+        shape=Shape.VISIT,
+    ),
+    Route(
+        method="DELETE",
+        path="/api/visits/{visit_id}/cut-off",
+        level=2,
+        command=guests.LiftCutOff,
+        answer=guests.Visit,
+        shape=Shape.VISIT,
+    ),
+    Route(
+        method="POST",
+        path="/api/lost-cards",
+        level=1,
+        command=guests.ReportLostCard,
+        answer=guests.LostCard,
+        status=201,
+    ),
+    Route(
+        method="GET",
+        path="/api/lost-cards",
+        level=1,
+        command=guests.ListLostCards,
+        answer=Listing[guests.LostCard],
+    ),
+    Route(
+        method="DELETE",
+        path="/api/lost-cards/{card_uid}",
+        level=3,
+        command=guests.RestoreLostCard,
+        answer=guests.LostCard,
+    ),
+    Route(
+        method="POST",
+        path="/api/lost-cards/{card_uid}/override",
+        level=4,
+        command=guests.OverrideLostCard,
+        answer=guests.LostCard,
     ),
     Route(
         method="POST",

@@ -15,7 +15,7 @@ class Shape(Enum):
     GUEST = "guest"
     GUESTS = "guests"
     STATEMENT = "statement"
-    STATEMENT_CSV = "statement_csv"
+    AUDIT = "audit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,7 @@ class Route:
     names another owner's data; `refers` likewise for a field of the body. `settles` names the
     services that must have taken in what happened before the answer goes out, so that the next
     request finds it there. `limited` counts failed tries by the name that the body gives.
+    `ends_token` ends the token that is asked with.
     """
 
     method: str
@@ -39,3 +40,4 @@ class Route:
     known: type[Command] | None = None
     refers: tuple[str, type[Command]] | None = None
     limited: bool = False
+    ends_token: bool = False
