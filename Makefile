@@ -97,6 +97,9 @@ migration: setup ## Write a service's next migration: SERVICE=ledger REVISION=00
 
 ##@ Measure
 
-.PHONY: bench
+.PHONY: bench bench-growth
 bench: setup ## Print speeds and memory beside the floors measured in the same run
 	$(BIN)/python -m bench
+
+bench-growth: setup ## Print what a card costs with 100,000 guests and 1,000,000 audit rows
+	$(BIN)/python -m bench.growth

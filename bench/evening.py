@@ -55,15 +55,15 @@ async def _drink(bar: RunningBar, figures: Figures) -> None:
     async with Fleet(mqtt_url=bar.mqtt_url, taps=taps) as fleet:
         for tap_id, _ in taps:
             fleet.publish(tap_id, "status", {"online": True, "pending_sync": 0}, retain=True)
-        await _burst(fleet, taps, guests, WARM_UP)
-        figures.pours_per_s = await _burst(fleet, taps, guests, BURST)
+        await burst(fleet, taps, guests, WARM_UP)
+        figures.pours_per_s = await burst(fleet, taps, guests, BURST)
         figures.memory_mb = memory(bar)
         figures.memory_peak_mb = sum(figures.memory_mb.values())
         await bar.verified()  # the readers have caught up
-        await _pace(fleet, taps, guests, figures)
+        await pace(fleet, taps, guests, figures)
 
 
-async def _burst(
+async def burst(
     fleet: Fleet, taps: list[tuple[str, str]], guests: list[GuestSeat], count: int
 ) -> float:
     """Return pours a second, from the first publish to the last answer."""
@@ -80,7 +80,7 @@ async def _burst(
     return measured.per_second
 
 
-async def _pace(
+async def pace(
     fleet: Fleet, taps: list[tuple[str, str]], guests: list[GuestSeat], figures: Figures
 ) -> None:
     """Measure cards and pours while pours run at 50/s on the other taps."""

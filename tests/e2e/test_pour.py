@@ -205,6 +205,32 @@ async def test_a_second_card_on_the_same_tap_renews_and_an_old_pour_opens_nothin
     assert (await table.visit())["active_tap_id"] is None
 
 
+@pytest.mark.requirement("KG-3", "LK-5")
+async def test_a_keg_swapped_and_a_tap_stopped_under_a_lock_leave_it_to_its_pour(
+    bar: RunningBar, fleets: list[Fleet]
+) -> None:
+    table = await a_table(bar, fleets)
+    tap = table.tap
+    grant = await table.authorize()
+    fresh = await bar.post("/api/kegs", beverage_id=tap.beverage_id, volume_ml=30_000)
+    await bar.post(f"/api/taps/{tap.tap_id}/keg", keg_id=fresh["id"])
+    await bar.post(f"/api/taps/{tap.tap_id}/stop", reason="foam")
+    locked = (await table.visit())["active_tap_id"]
+
+    poured = await table.pour(
+        grant_id=grant["grant_id"], volume_ml=300, age_ms=0, duration_ms=60_000
+    )
+    await bar.post(f"/api/taps/{tap.tap_id}/resume", reason="cleaned")
+
+    async def kegs() -> dict[str, Any]:
+        return {keg["id"]: keg["remaining_ml"] for keg in await bar.walk("/api/kegs")}
+
+    assert (locked, poured["status"]) == (tap.tap_id, "accepted")
+    assert (await table.visit())["active_tap_id"] is None
+    left = await until(kegs, lambda left: left[tap.keg_id] == 49_700)
+    assert left[fresh["id"]] == 30_000
+
+
 @pytest.mark.requirement("SY-1", "SY-6")
 async def test_what_comes_twice_is_charged_once_and_other_content_never(
     bar: RunningBar, fleets: list[Fleet]
