@@ -15,17 +15,41 @@ def proven() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("test_*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                    for requirement in _marks(node):
-                        found.setdefault(requirement, []).append(f"{path.stem}::{node.name}")
+            module = ast.parse(path.read_text())
+            of_all = _ids(_marks_of_module(module))
+            for test in _tests(module):
+                for requirement in of_all + _ids(test.decorator_list):
+                    found.setdefault(requirement, []).append(f"{path.stem}::{test.name}")
     return found
 
 
-def _marks(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+def _tests(module: ast.Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [
+        node
+        for node in ast.walk(module)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+    ]
+
+
+def _marks_of_module(module: ast.Module) -> list[ast.expr]:
+    """Return what stands in `pytestmark`: it marks every test of the file."""
+    values = [
+        node.value
+        for node in module.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
+    ]
+    return [
+        mark
+        for value in values
+        for mark in (value.elts if isinstance(value, ast.List) else [value])
+    ]
+
+
+def _ids(marks: list[ast.expr]) -> list[str]:
     return [
         str(argument.value)
-        for mark in node.decorator_list
+        for mark in marks
         if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.requirement"
         for argument in mark.args
         if isinstance(argument, ast.Constant)
