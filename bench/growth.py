@@ -53,18 +53,22 @@ async def measure() -> str:
                         tap_id, "status", {"online": True, "pending_sync": 0}, retain=True
                     )
                 await evening.burst(fleet, taps, guests, evening.WARM_UP)
+                await bar.verified()  # the readers have caught up
                 empty, grown = Figures(), Figures()
+                await _analyse(bar)
+                await evening.pace(fleet, taps, guests, Figures())  # a fresh bar's first seconds
                 await evening.pace(fleet, taps, guests, empty)
                 await _grow(bar)
+                await bar.verified()
                 await evening.pace(fleet, taps, guests, grown)
             return _table(empty, grown)
 
 
 async def _grow(bar: RunningBar) -> None:
     """Fill auth-lock with guests, their visits and a record, and wait until it is chained."""
-    async with reachable(DataDir(bar.data_dir)) as surroundings:
-        url = surroundings.owner_url("auth-lock")
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+    async with await psycopg.AsyncConnection.connect(
+        await _url(bar), autocommit=True
+    ) as connection:
         await connection.execute(PAST_GUESTS, (GUESTS,))
         await connection.execute(PAST_VISITS)
         for _ in range(AUDIT_ROWS // CHUNK):
@@ -76,7 +80,20 @@ async def _grow(bar: RunningBar) -> None:
             return int(row[0]) if row else 0
 
         await until(unlinked, lambda left: left < CHUNK // 100, within_s=LINKED_WITHIN_S)
+    await _analyse(bar)
+
+
+async def _analyse(bar: RunningBar) -> None:
+    """Do at once what autovacuum does within minutes."""
+    async with await psycopg.AsyncConnection.connect(
+        await _url(bar), autocommit=True
+    ) as connection:
         await connection.execute("VACUUM ANALYZE")
+
+
+async def _url(bar: RunningBar) -> str:
+    async with reachable(DataDir(bar.data_dir)) as surroundings:
+        return surroundings.owner_url("auth-lock")
 
 
 def _table(empty: Figures, grown: Figures) -> str:
