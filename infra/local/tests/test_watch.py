@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pourline.local.process import Command
 from pourline.local.servers import NatsServer, PostgresServer
-from pourline.local.supervisor import Supervisor
+from pourline.local.supervisor import Supervisor, ended
 from pourline.local.watch import SILENCES_MAX, Watch
 from pourline.testkit.until import until
 
@@ -88,6 +88,27 @@ async def test_a_frozen_process_is_replaced(tmp_path: Path) -> None:
             await watch.look()
 
         await until(pid, lambda found: found not in (None, first))
+
+
+async def test_a_task_that_overhears_the_order_to_stop_is_told_again() -> None:
+    """Before Python 3.12 `asyncio.wait_for`, which the bus's client uses, does overhear it."""
+    overheard = 0
+
+    async def looks_for_ever() -> None:
+        nonlocal overheard
+        while overheard < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                overheard += 1
+
+    looking = asyncio.create_task(looks_for_ever())
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(10):
+        await ended([looking])
+
+    assert overheard == 2
 
 
 @pytest.fixture(params=["nats", "postgres"])

@@ -69,7 +69,7 @@ async def test_a_loop_is_known_by_the_name_of_its_task() -> None:
 
 
 PROGRAM = """
-import asyncio, time
+import asyncio, signal, time
 from pourline.kit import pulse, run
 from pourline.kit.settings import ServiceSettings
 
@@ -105,3 +105,17 @@ def test_a_service_with_a_loop_that_never_yields_ends_and_shows_where() -> None:
 
     assert ended.returncode == EXIT_CODE
     assert "in stuck" in ended.stderr
+
+
+def test_a_loop_that_overhears_the_order_to_stop_is_told_again() -> None:
+    ended = run(
+        "asyncio.get_running_loop().call_later(0.1, signal.raise_signal, signal.SIGTERM)\n"
+        "    pulse.beat(within_s=20)\n"
+        "    try:\n"
+        "        await asyncio.Event().wait()\n"
+        "    except asyncio.CancelledError:\n"
+        "        await asyncio.Event().wait()"
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert '"event": "service_stopped"' in ended.stderr

@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +23,7 @@ HOPELESS_DEATHS = 4
 """Before it was ever ready, a process that died this often will not start."""
 
 STOP_WITHIN_S = 10.0
+CANCEL_AGAIN_S = 0.5
 
 
 class Child:
@@ -83,6 +84,7 @@ class Supervisor:
     def __init__(self) -> None:
         self.children: dict[str, Child] = {}
         self._lives: list[asyncio.Task[None]] = []
+        self._watches: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -93,6 +95,7 @@ class Supervisor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await ended(self._watches)  # first: whoever stops may be silent
         for life in self._lives:
             life.cancel()
         await asyncio.gather(*self._lives, return_exceptions=True)
@@ -109,7 +112,15 @@ class Supervisor:
     def watch(self, child: Child, answers: Answers) -> None:
         """Replace the child's process, from its first answer on, when it answers nobody."""
         life = Watch(child.command.name, child, answers).run()
-        self._lives.append(asyncio.create_task(life, name=f"watch {child.command.name}"))
+        self._watches.append(asyncio.create_task(life, name=f"watch {child.command.name}"))
+
+
+async def ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: before Python 3.12 a wait may swallow a cancellation."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
 
 
 async def run_once(command: Command) -> None:

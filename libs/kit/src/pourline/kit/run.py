@@ -14,6 +14,7 @@ from pourline.kit import telemetry
 from pourline.kit.pulse import PULSE, Pulse, turn
 from pourline.kit.settings import ServiceSettings
 
+CANCEL_AGAIN_S = 1.0
 STOP_WAIT_S = 3.0
 """A stopping service finishes what it has in hand, but no longer than this."""
 
@@ -69,8 +70,12 @@ async def _run(name: str, build: Callable[[], Coroutine[Any, Any, Service]]) -> 
 
 
 async def _close(service: Service, tasks: set[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
+    pending = tasks
+    while pending:
+        for task in pending:
+            task.cancel()
+        # Again: before Python 3.12 a wait that ends at this moment swallows a cancellation.
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
     await asyncio.gather(*tasks, return_exceptions=True)
     for close in reversed(service.closers):
         with contextlib.suppress(TimeoutError):
