@@ -133,6 +133,7 @@ class Evening(RuleBasedStateMachine):
         self.guests: list[Guest] = []
         self.live: dict[str, Live] = {}
         self.granted: list[str] = []
+        self.ended: set[str] = set()
         self.requests: list[tuple[str, str, str]] = []
         self.pours: dict[str, Report] = {}
         self.urls = urls
@@ -216,7 +217,7 @@ class Evening(RuleBasedStateMachine):
         self.ledger.mood = mood
         with contextlib.suppress(Crashed):
             answer = self.runner.run(self.authorize(asked))
-            if answer.decision is Decision.ALLOW:
+            if answer.decision is Decision.ALLOW and str(answer.grant_id) not in self.ended:
                 self._allowed(str(answer.grant_id), Live(str(answer.visit_id), tap_id))
         self.ledger.mood = "answers"
 
@@ -252,6 +253,7 @@ class Evening(RuleBasedStateMachine):
         [taken] = self.runner.run(self.take_in([pour]))
         assert taken.result.status in {PourStatus.ACCEPTED, PourStatus.DUPLICATE}
         self.live.pop(grant_id, None)
+        self.ended.add(grant_id)  # a device never opens again for a grant that it ended
 
     @rule(guest=st.integers(0, GUESTS - 1))
     def staff_unlock(self, guest: int) -> None:

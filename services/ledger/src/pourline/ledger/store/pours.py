@@ -22,7 +22,7 @@ from pourline.ledger.domain import (
 
 GRANT_COLUMNS = """
     grant_id, request_id, visit_id, guest_id, tap_id, price_per_litre, state, beverage_id,
-    visit_was_closed
+    visit_was_closed, placed_at
 """
 
 
@@ -39,7 +39,10 @@ async def find_stored(unit: UnitOfWork, client_tx_ids: Sequence[str]) -> dict[st
 
 
 async def gather_knowledge(unit: UnitOfWork, reports: Sequence[Report]) -> Knowledge:
-    """Return everything the ledger knows that bears on `reports`."""
+    """Return everything the ledger knows that bears on `reports`.
+
+    A grant tells of its visit too: its hold may be placed before the news that the visit opened.
+    """
     known = Knowledge()
     await _gather_grants(unit, reports, known)
     await _gather_visits(unit, reports, known)
@@ -63,6 +66,9 @@ async def _gather_grants(unit: UnitOfWork, reports: Sequence[Report], known: Kno
     for row in rows:
         grant = _grant(row)
         known.grants[str(grant.grant_id)] = grant
+        known.visits[str(grant.visit_id)] = Visit(
+            visit_id=grant.visit_id, guest_id=grant.guest_id, opened_at=row["placed_at"]
+        )
         known.requests[grant.tap_id, grant.request_id] = grant
         if grant.state is GrantState.PENDING:
             known.tap_grants[grant.tap_id] = grant
