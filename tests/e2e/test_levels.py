@@ -110,6 +110,10 @@ CONTRACT = """
 ADDED = """
 - POST /api/auth/pin
 1 POST /api/auth/logout
+3 POST /api/guests/{}/correction
+3 POST /api/guests/{}/pay-out
+1 GET /api/visits/{}/receipt
+1 GET /api/pours/{}
 5 POST /api/staff
 5 GET /api/staff
 5 POST /api/staff/{}/level
@@ -128,8 +132,6 @@ ADDED = """
 """What stands beside the contract's."""
 
 TO_COME = """
-POST /api/visits/{}/reconcile-pour
-POST /api/pours/{}/decide
 GET /api/inventory
 GET /api/inventory/ledger
 POST /api/inventory/{}/adjust

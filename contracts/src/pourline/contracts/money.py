@@ -99,6 +99,10 @@ class Pour(Message):
     sync_status: str
     offline: bool
     reason: str | None = None
+    entered_by: str | None = None
+    comment: str | None = None
+    decision: str | None = None
+    decided_by: str | None = None
     started_at: Instant
     ended_at: Instant
 
@@ -223,7 +227,9 @@ class PourSettled(Event):
     """Fields of every event about a pour.
 
     `settles_grant_id` is the grant whose lock this pour opens. `takes_keg` says whether the keg
-    lost the volume. `ghost` is flow that nobody asked for.
+    lost the volume; `replaces` is the pour, entered by hand, whose volume the keg has again.
+    `ghost` is flow that nobody asked for. `pulses` are the meter's. `entered_by` entered it by
+    hand, with a `comment`.
     """
 
     PRODUCER: ClassVar[str] = "ledger"
@@ -244,6 +250,10 @@ class PourSettled(Event):
     offline: bool = False
     ghost: bool = False
     takes_keg: bool = True
+    replaces: Id | None = None
+    pulses: int | None = None
+    entered_by: str | None = None
+    comment: str | None = None
     started_at: Instant
     ended_at: Instant
     received_at: Instant

@@ -139,6 +139,7 @@ class TapRegistered(Event):
     name: str
     location: StaffId
     beverage_id: Id | None = None
+    reader_profile: str = AS_PRINTED
 
 
 class TapStateChanged(Event):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TypeVar
 
-from pourline.contracts import cellar, evening, guests, money, staff, subjects, taps, wall
+from pourline.contracts import books, cellar, evening, guests, money, staff, subjects, taps, wall
 from pourline.contracts.base import Command, Event, Query
 
 SERVICES = ("auth-lock", "ledger", "keg-fifo", "alerts", "shift", "pos-adapter", "console")
@@ -18,7 +18,7 @@ BRIDGE = "mqtt-bridge"
 """Runs beside them only where devices connect to a broker of the bar's own."""
 
 DAY_S = 24 * 3600
-MODULES: tuple[ModuleType, ...] = (guests, taps, wall, staff, money, cellar, evening)
+MODULES: tuple[ModuleType, ...] = (guests, taps, wall, staff, money, books, cellar, evening)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +95,9 @@ ACCESS: dict[str, Access] = {
             money.PourAccepted,
             money.PourHeld,
             money.PourMismatched,
+            books.PourReconciled,
+            books.PourDecided,
+            books.GuestCorrected,
             money.PriceChanged,
             cellar.BeverageCreated,
             cellar.KegConnected,
@@ -116,6 +119,8 @@ ACCESS: dict[str, Access] = {
             guests.VisitCardBound,
             guests.VisitClosed,
             guests.LockReleased,
+            taps.TapRegistered,
+            taps.ConfigChanged,
             cellar.BeverageCreated,
             cellar.KegConnected,
             cellar.KegDisconnected,
@@ -129,6 +134,9 @@ ACCESS: dict[str, Access] = {
             money.PriceChanged,
             money.PourAccepted,
             money.PourHeld,
+            money.PourMismatched,
+            books.PourReconciled,
+            books.PourDecided,
         ),
         asks=(taps.GetSpoutKeys,),
         publish=("bar.*.spout.*.pour.result",),
@@ -142,6 +150,8 @@ ACCESS: dict[str, Access] = {
             money.PourAccepted,
             money.PourHeld,
             money.PourMismatched,
+            books.PourDecided,
+            books.GuestCorrected,
             money.GuestToppedUp,
             guests.LostCardUsed,
             guests.LockStale,

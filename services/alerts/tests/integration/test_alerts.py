@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
@@ -14,11 +14,12 @@ from pourline.alerts import handlers
 from pourline.alerts.invariants import INVARIANTS
 from pourline.alerts.jobs import AlertTopics
 from pourline.contracts.base import Envelope, Event
+from pourline.contracts.books import Decision, GuestCorrected, PourDecided
 from pourline.contracts.cellar import KegDisconnected, KegLevelChanged, KegStatus
 from pourline.contracts.device import PourStatus, Severity, TapState
 from pourline.contracts.evening import AcknowledgeAlert, Alert, AlertState, ListAlerts, ResolveAlert
 from pourline.contracts.guests import LockStale, LostCardUsed
-from pourline.contracts.money import GuestToppedUp, PourAccepted
+from pourline.contracts.money import GuestToppedUp, PourAccepted, PourHeld
 from pourline.contracts.taps import ConfigChanged, TapStateChanged
 from pourline.kit.db import Database, Row
 from pourline.kit.errors import Rejected
@@ -392,3 +393,59 @@ async def test_the_database_itself_refuses_a_second_alert_for_a_cause(office: Of
             FROM alert RETURNING id
             """
         )
+
+
+def a_pour(kind: type[Told], **more: object) -> Told:
+    fields: dict[str, object] = {
+        "client_tx_id": "tx",
+        "tap_id": "1",
+        "location": "main",
+        "volume_ml": 300,
+        "amount": 0,
+        "status": PourStatus.HELD,
+        "started_at": AT,
+        "ended_at": AT,
+        "received_at": AT,
+        "accepted_at": AT,
+    }
+    return kind.model_validate(fields | more)
+
+
+@pytest.mark.parametrize("decided_first", [False, True])
+async def test_a_held_pour_stands_as_an_alert_until_it_is_decided(
+    office: Office, *, decided_first: bool
+) -> None:
+    held = told(a_pour(PourHeld, reason="time_in_future"), 1)
+    said = {"decision": Decision.BILL, "actor": "anna", "why": "seen", "at": AT}
+    decided = told(a_pour(PourDecided, **said), 4)
+
+    async with office.database.transaction() as unit:
+        if decided_first:
+            await handlers.on_pours_decided([decided], unit)
+            await handlers.on_pours_held([held], unit)
+        else:
+            await handlers.on_pours_held([held], unit)
+            await handlers.on_pours_decided([decided], unit)
+
+    assert await office.standing() == []
+
+
+async def test_a_correction_ends_a_guests_debt(office: Office) -> None:
+    owes = told(a_pour(PourAccepted, guest_id="g", balance=-5, status=PourStatus.ACCEPTED))
+    paid = GuestCorrected(
+        transaction_id="t",
+        guest_id="g",
+        amount=5,
+        balance=0,
+        actor="anna",
+        reason="on the house",
+        at=AT + timedelta(seconds=1),
+    )
+    async with office.database.transaction() as unit:
+        await handlers.on_pours_accepted([owes], unit)
+    assert await office.standing() == ["overdrawn"]
+
+    async with office.database.transaction() as unit:
+        await handlers.on_corrections([told(paid)], unit)
+
+    assert await office.standing() == []

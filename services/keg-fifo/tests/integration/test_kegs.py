@@ -11,6 +11,7 @@ from uuid import UUID
 import orjson
 import pytest
 from pourline.contracts.base import Envelope
+from pourline.contracts.books import Decision, PourDecided, PourReconciled
 from pourline.contracts.cellar import (
     Beverage,
     ConnectKeg,
@@ -24,9 +25,9 @@ from pourline.contracts.cellar import (
     SuggestKeg,
 )
 from pourline.contracts.device import PourStatus
-from pourline.contracts.money import PourAccepted, PourSettled
+from pourline.contracts.money import PourAccepted, PourHeld, PourMismatched, PourSettled
 from pourline.contracts.taps import TapRegistered
-from pourline.keg_fifo.handlers import kegs
+from pourline.keg_fifo.handlers import kegs, takings
 from pourline.keg_fifo.invariants import INVARIANTS
 from pourline.kit.db import Database, Row
 from pourline.kit.errors import Rejected
@@ -73,12 +74,12 @@ class Cellar:
             await self.connect(keg, tap_id)
         return refused.value.wire_code
 
-    async def pour(self, *pours: PourAccepted) -> None:
+    async def pour(self, *pours: PourSettled) -> None:
         """Hear of pours, in one batch."""
         events = [
             Envelope[PourSettled](
                 id=str(new_id()),
-                type="pour.accepted.v1",
+                type=f"{one.TYPE}.v1",
                 source="ledger",
                 subject="x",
                 time=self.clock.now(),
@@ -89,7 +90,7 @@ class Cellar:
             for one in pours
         ]
         async with self.database.transaction() as unit:
-            await kegs.take_pours(events, unit)
+            await takings.take_pours(events, unit)
 
     def poured(
         self, volume_ml: int, *, began: datetime | None = None, **more: object
@@ -214,7 +215,7 @@ async def test_an_emptied_keg_gives_no_more_than_it_held(cellar: Cellar) -> None
     assert await cellar.left(keg) == [0]
     [short] = await cellar.rows("SELECT sum(shortfall_ml) AS ml FROM keg_taking")
     assert short["ml"] == 450
-    assert [level["remaining_ml"] for level in await cellar.told("evt.keg.level_changed")] == [0, 0]
+    assert [level["remaining_ml"] for level in await cellar.told("evt.keg.level_changed")] == [0]
 
 
 async def test_what_takes_no_beer_from_the_keg_leaves_it_alone(cellar: Cellar) -> None:
@@ -375,3 +376,93 @@ async def test_kegs_are_listed_page_by_page_oldest_first(cellar: Cellar) -> None
     listed = [one.id for one in (*first.items, *rest.items)]
     assert listed == [received[1].id, received[2].id, received[0].id]
     assert rest.next is None
+
+
+def by_hand(cellar: Cellar, volume_ml: int) -> PourAccepted:
+    return cellar.poured(volume_ml, client_tx_id="manual-1", entered_by="anna")
+
+
+def late(cellar: Cellar, volume_ml: int, kind: type[PourSettled] = PourMismatched) -> PourSettled:
+    """Return the tap's own word on the pour that staff had entered."""
+    pour = cellar.poured(volume_ml, client_tx_id="tx", replaces="manual-1")
+    return kind.model_validate(pour.model_dump())
+
+
+@pytest.mark.requirement("SY-6", "SY-7", "KG-3")
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (1, 0, 1), (0, 0, 1, 1)])
+async def test_the_keg_follows_the_tap_whichever_word_comes_first_or_twice(
+    cellar: Cellar, order: tuple[int, ...]
+) -> None:
+    keg = await cellar.connect(await cellar.receive())
+    words = (by_hand(cellar, 300), late(cellar, 450))
+
+    for number in order:
+        await cellar.pour(words[number])
+
+    assert await cellar.left(keg) == [Decimal(49_550)]
+
+
+async def test_words_in_one_batch_end_in_the_same_level(cellar: Cellar) -> None:
+    keg = await cellar.connect(await cellar.receive())
+
+    await cellar.pour(by_hand(cellar, 300), late(cellar, 450), cellar.poured(100))
+
+    assert await cellar.left(keg) == [Decimal(49_450)]
+
+
+async def test_a_tap_that_says_nothing_ran_gives_the_keg_back_what_staff_entered(
+    cellar: Cellar,
+) -> None:
+    keg = await cellar.connect(await cellar.receive())
+    await cellar.pour(by_hand(cellar, 300))
+
+    await cellar.pour(late(cellar, 0))
+
+    assert await cellar.left(keg) == [keg.volume_ml]
+
+
+async def test_a_late_pour_leaves_the_keg_that_it_began_on_not_the_one_of_its_entry(
+    cellar: Cellar,
+) -> None:
+    first = await cellar.connect(await cellar.receive())
+    began = cellar.clock.now()
+    cellar.later()
+    second = await cellar.connect(await cellar.receive())
+    cellar.later()
+    await cellar.pour(by_hand(cellar, 300))
+
+    pour = late(cellar, 300, PourReconciled).model_copy(update={"started_at": began})
+    await cellar.pour(pour)
+
+    assert await cellar.left(first, second) == [Decimal(49_700), Decimal(50_000)]
+
+
+def decided(cellar: Cellar, decision: Decision, *, takes_keg: bool) -> PourDecided:
+    pour = cellar.poured(300, client_tx_id="tx", takes_keg=takes_keg)
+    said = {"decision": decision, "actor": "anna", "why": "looked", "at": cellar.clock.now()}
+    return PourDecided.model_validate(pour.model_dump() | said)
+
+
+@pytest.mark.requirement("KG-3")
+@pytest.mark.parametrize("decided_first", [True, False])
+async def test_a_rejected_pour_gives_its_keg_the_volume_back(
+    cellar: Cellar, *, decided_first: bool
+) -> None:
+    keg = await cellar.connect(await cellar.receive())
+    held = PourHeld.model_validate(cellar.poured(300, client_tx_id="tx").model_dump())
+    rejected = decided(cellar, Decision.REJECT, takes_keg=False)
+
+    for word in (rejected, held) if decided_first else (held, rejected):
+        await cellar.pour(word)
+
+    assert await cellar.left(keg) == [keg.volume_ml]
+
+
+async def test_a_wasted_pour_stays_out_of_its_keg(cellar: Cellar) -> None:
+    keg = await cellar.connect(await cellar.receive())
+    held = PourHeld.model_validate(cellar.poured(300, client_tx_id="tx").model_dump())
+
+    await cellar.pour(held)
+    await cellar.pour(decided(cellar, Decision.WASTE, takes_keg=True))
+
+    assert await cellar.left(keg) == [Decimal(49_700)]

@@ -1,120 +1,21 @@
 """Pours against the real database: billed once, answered the same, whatever comes twice."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
-from uuid import UUID
 
 import psycopg.errors
 import pytest
-from pourline.contracts.device import PourResult, PourStatus
-from pourline.contracts.money import Hold, PlaceHold, Refund, TopUp, VoidHold
-from pourline.kit.db import Database
+from pourline.contracts.device import PourStatus
+from pourline.contracts.money import Hold, PlaceHold, Refund, VoidHold
 from pourline.kit.errors import Rejected
 from pourline.kit.ids import new_id
-from pourline.kit.nats import Context
-from pourline.ledger.domain import Report
 from pourline.ledger.handlers import money
-from pourline.ledger.handlers.pours import Broken, TakeInPours
-from pourline.ledger.invariants import INVARIANTS
-from pourline.ledger.store import copies
-from pourline.testkit.clock import FakeClock
-from pourline.testkit.plugin import FreshDatabase
-
-STAFF = Context(actor="anna", level=5)
-
-
-@dataclass(kw_only=True)
-class Bar:
-    """A ledger that knows one guest's visit, a tap with a keg, and a price."""
-
-    database: Database
-    clock: FakeClock
-    guest: UUID
-    visit: UUID
-    beverage: UUID
-
-    async def top_up(self, amount: int) -> int:
-        async with self.database.transaction() as unit:
-            order = TopUp(guest_id=str(self.guest), amount=amount)
-            return (await money.top_up(order, unit, STAFF)).balance
-
-    def hold_order(self, *, request_id: str = "request") -> PlaceHold:
-        return PlaceHold(
-            grant_id=str(new_id()),
-            request_id=request_id,
-            visit_id=str(self.visit),
-            guest_id=str(self.guest),
-            tap_id="1",
-            location="main",
-            price_per_litre=500,
-            keg_limit_ml=Decimal(50_000),
-            min_pour_ml=Decimal(50),
-        )
-
-    async def hold(self, *, request_id: str = "request") -> str:
-        order = self.hold_order(request_id=request_id)
-        async with self.database.transaction() as unit:
-            await money.place_hold(order, unit, STAFF)
-        return order.grant_id
-
-    async def pour(self, *reports: Report | Broken) -> list[PourResult]:
-        return [one.result for one in await TakeInPours(database=self.database)(reports)]
-
-    async def balance_and_held(self) -> tuple[int, int]:
-        async with self.database.transaction() as unit:
-            row = await unit.one(
-                """
-                SELECT (SELECT balance FROM account WHERE guest_id = %s) AS balance,
-                       (SELECT coalesce(sum(amount), 0)::bigint FROM grant_hold
-                        WHERE state IN ('pending', 'held')) AS held
-                """,
-                (self.guest,),
-            )
-        return row["balance"], row["held"]
-
-    async def offenders(self) -> list[str]:
-        async with self.database.transaction() as unit:
-            return [
-                rule.name
-                for rule in INVARIANTS
-                if rule.name != "outbox_is_published" and await unit.all(rule.sql)
-            ]
-
-    def report(self, client_tx_id: str, **changes: object) -> Report:
-        fields: dict[str, object] = {
-            "client_tx_id": client_tx_id,
-            "short_id": "000001",
-            "tap_id": "1",
-            "location": "main",
-            "volume_ml": Decimal(300),
-            "received_at": self.clock.now(),
-            "digest": client_tx_id.encode(),
-        }
-        return Report(**(fields | changes))  # type: ignore[arg-type]
-
-
-@pytest.fixture
-async def bar(fresh_database: FreshDatabase, clock: FakeClock) -> AsyncIterator[Bar]:
-    database = Database(url=fresh_database("ledger"), service="ledger", clock=clock)
-    await database.open()
-    bar = Bar(database=database, clock=clock, guest=new_id(), visit=new_id(), beverage=new_id())
-    before = clock.now() - timedelta(hours=1)
-    async with database.transaction() as unit:
-        await copies.save_visit(unit, visit_id=bar.visit, guest_id=bar.guest, opened_at=before)
-        await copies.connect_keg(
-            unit, tap_id="1", keg_id=new_id(), beverage_id=bar.beverage, at=before
-        )
-        await copies.save_price(unit, beverage_id=bar.beverage, from_at=before, price_per_litre=500)
-    yield bar
-    assert await bar.offenders() == []
-    await database.close()
+from pourline.ledger.handlers.pours import Broken
+from pourline.testkit.books import STAFF, Books
 
 
 @pytest.mark.requirement("SY-1", "LE-1")
-async def test_a_pour_is_charged_once_and_every_repeat_hears_the_same_amount(bar: Bar) -> None:
+async def test_a_pour_is_charged_once_and_every_repeat_hears_the_same_amount(bar: Books) -> None:
     await bar.top_up(1000)
     grant = await bar.hold()
     report = bar.report("tx", grant_id=grant)
@@ -127,7 +28,7 @@ async def test_a_pour_is_charged_once_and_every_repeat_hears_the_same_amount(bar
     assert await bar.balance_and_held() == (850, 0)
 
 
-async def test_a_batch_that_holds_a_pour_five_times_charges_it_once(bar: Bar) -> None:
+async def test_a_batch_that_holds_a_pour_five_times_charges_it_once(bar: Books) -> None:
     await bar.top_up(1000)
     grant = await bar.hold()
 
@@ -138,7 +39,7 @@ async def test_a_batch_that_holds_a_pour_five_times_charges_it_once(bar: Bar) ->
 
 
 @pytest.mark.requirement("SY-6")
-async def test_the_same_id_with_other_content_is_reported_and_moves_no_money(bar: Bar) -> None:
+async def test_the_same_id_with_other_content_is_reported_and_moves_no_money(bar: Books) -> None:
     await bar.top_up(1000)
     report = bar.report("tx", visit_id=str(bar.visit))
     await bar.pour(report)
@@ -153,7 +54,7 @@ async def test_the_same_id_with_other_content_is_reported_and_moves_no_money(bar
     assert len(told) == 1
 
 
-async def test_a_pour_beyond_the_balance_is_billed_in_full(bar: Bar) -> None:
+async def test_a_pour_beyond_the_balance_is_billed_in_full(bar: Books) -> None:
     await bar.top_up(100)
 
     answers = await bar.pour(bar.report("tx", visit_id=str(bar.visit)))
@@ -161,7 +62,7 @@ async def test_a_pour_beyond_the_balance_is_billed_in_full(bar: Bar) -> None:
     assert (answers[0].status, answers[0].balance) == (PourStatus.ACCEPTED, -50)
 
 
-async def test_a_held_pour_keeps_its_hold_and_says_so_again(bar: Bar) -> None:
+async def test_a_held_pour_keeps_its_hold_and_says_so_again(bar: Books) -> None:
     await bar.top_up(1000)
     grant = await bar.hold()
     report = bar.report("tx", grant_id=grant, volume_ml=Decimal(-5))
@@ -172,7 +73,7 @@ async def test_a_held_pour_keeps_its_hold_and_says_so_again(bar: Bar) -> None:
     assert await bar.balance_and_held() == (1000, 1000)
 
 
-async def test_nothing_poured_frees_the_money(bar: Bar) -> None:
+async def test_nothing_poured_frees_the_money(bar: Books) -> None:
     await bar.top_up(1000)
     grant = await bar.hold()
 
@@ -183,7 +84,7 @@ async def test_nothing_poured_frees_the_money(bar: Bar) -> None:
 
 
 async def test_a_broken_payload_is_kept_with_its_reason_and_its_neighbours_are_billed(
-    bar: Bar,
+    bar: Books,
 ) -> None:
     await bar.top_up(1000)
     broken = Broken(
@@ -205,7 +106,7 @@ async def test_a_broken_payload_is_kept_with_its_reason_and_its_neighbours_are_b
 
 
 @pytest.mark.requirement("LK-2")
-async def test_a_newer_grant_takes_the_hold_over(bar: Bar) -> None:
+async def test_a_newer_grant_takes_the_hold_over(bar: Books) -> None:
     await bar.top_up(1000)
     await bar.hold(request_id="first")
     await bar.hold(request_id="second")
@@ -214,7 +115,7 @@ async def test_a_newer_grant_takes_the_hold_over(bar: Bar) -> None:
 
 
 @pytest.mark.requirement("LK-2")
-async def test_two_sendings_of_one_hold_at_once_get_one_hold(bar: Bar) -> None:
+async def test_two_sendings_of_one_hold_at_once_get_one_hold(bar: Books) -> None:
     await bar.top_up(1000)
     order = bar.hold_order()
 
@@ -228,7 +129,7 @@ async def test_two_sendings_of_one_hold_at_once_get_one_hold(bar: Bar) -> None:
 
 
 @pytest.mark.requirement("LK-2")
-async def test_a_void_that_comes_before_its_hold_refuses_the_hold(bar: Bar) -> None:
+async def test_a_void_that_comes_before_its_hold_refuses_the_hold(bar: Books) -> None:
     await bar.top_up(1000)
     order = PlaceHold(
         grant_id=str(new_id()),
@@ -252,7 +153,7 @@ async def test_a_void_that_comes_before_its_hold_refuses_the_hold(bar: Bar) -> N
     assert refusal.value.wire_code == "grant_voided"
 
 
-async def test_a_refund_takes_neither_held_money_nor_the_balance_below_zero(bar: Bar) -> None:
+async def test_a_refund_takes_neither_held_money_nor_the_balance_below_zero(bar: Books) -> None:
     await bar.top_up(1000)
     await bar.hold()
 
@@ -264,7 +165,7 @@ async def test_a_refund_takes_neither_held_money_nor_the_balance_below_zero(bar:
 
 
 @pytest.mark.requirement("LE-1")
-async def test_entries_can_never_be_changed(bar: Bar) -> None:
+async def test_entries_can_never_be_changed(bar: Books) -> None:
     await bar.top_up(1000)
 
     with pytest.raises(psycopg.errors.InsufficientPrivilege):

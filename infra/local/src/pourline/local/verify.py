@@ -45,19 +45,25 @@ LISTED_MAX = 100
 
 
 def _pours_that_no_keg_lost(connections: Connections) -> Sequence[Row]:
-    """Return accepted volume that is neither taken from a keg nor recorded as short."""
+    """Return pours whose volume is not what kegs lost for them, shortfalls included."""
     poured = rows_of(
         connections["ledger"],
-        "SELECT client_tx_id, volume_ml FROM pour WHERE takes_keg AND volume_ml > 0",
+        "SELECT client_tx_id, volume_ml, takes_keg FROM pour WHERE volume_ml > 0",
     )
     taken = rows_of(
         connections["keg-fifo"],
-        "SELECT client_tx_id, taken_ml + shortfall_ml AS volume_ml FROM keg_taking",
+        """
+        SELECT client_tx_id, taken_ml + keg_taking.shortfall_ml - coalesce(
+            returned_ml + keg_return.shortfall_ml, 0) AS volume_ml
+        FROM keg_taking LEFT JOIN keg_return USING (client_tx_id)
+        """,
     )
     known = {row["client_tx_id"]: row["volume_ml"] for row in taken}
-    return [row for row in poured if known.get(row["client_tx_id"]) != row["volume_ml"]][
-        :LISTED_MAX
-    ]
+    return [
+        row
+        for row in poured
+        if known.get(row["client_tx_id"], 0) != (row["volume_ml"] if row["takes_keg"] else 0)
+    ][:LISTED_MAX]
 
 
 def _locks_that_outlive_their_pour(connections: Connections) -> Sequence[Row]:

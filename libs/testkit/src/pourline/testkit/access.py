@@ -15,8 +15,8 @@ import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from pourline.auth_lock import consumers
 from pourline.auth_lock.handlers import devices, limits, lost_cards, visits
-from pourline.auth_lock.handlers import locks as lock_handlers
 from pourline.auth_lock.handlers import taps as tap_handlers
 from pourline.auth_lock.handlers.answers import Asked
 from pourline.auth_lock.handlers.authorize import Authorize
@@ -194,10 +194,7 @@ class Bar:
         """Hear of pours, in one batch."""
         told = [envelope(pour, self.clock.now()) for pour in pours]
         async with self.database.transaction() as unit:
-            if isinstance(pours[0], PourAccepted):
-                await lock_handlers.know_accepted_pours(told, unit)  # type: ignore[arg-type]
-            else:
-                await lock_handlers.open_locks_of_pours(told, unit)
+            await consumers.handlers()[type(pours[0])](told, unit)
 
     async def book_unheard(self, grant_id: str | None, volume_ml: int) -> None:
         """Have the ledger book a pour whose event is still on the way."""

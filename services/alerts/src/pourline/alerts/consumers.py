@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pourline.alerts import handlers
 from pourline.contracts.base import Event
+from pourline.contracts.books import GuestCorrected, PourDecided
 from pourline.contracts.cellar import (
     KegConnected,
     KegDisconnected,
@@ -26,6 +27,8 @@ def routes() -> Mapping[type[Event], Handler]:
         PourAccepted: handlers.on_pours_accepted,
         PourHeld: handlers.on_pours_held,
         PourMismatched: handlers.on_pours_mismatched,
+        PourDecided: handlers.on_pours_decided,
+        GuestCorrected: handlers.on_corrections,
         GuestToppedUp: handlers.on_topups,
         LostCardUsed: handlers.on_lost_cards,
         LockStale: handlers.on_stale_locks,

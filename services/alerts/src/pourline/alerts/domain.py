@@ -151,6 +151,12 @@ def pour_findings(
     return Findings(opens=(Breach(cause=cause, location=location, title=title, message=message),))
 
 
+def pour_is_decided(client_tx_id: str) -> Findings:
+    """Return what a person's decision on a held pour ends."""
+    cause = Cause(kind=Kind.POUR_HELD, subject_type="pour", subject_id=client_tx_id)
+    return Findings(ends=(cause,))
+
+
 def balance_findings(*, guest_id: str, location: str, balance: int) -> Findings:
     """Return what a guest's balance says: overdrawn or not."""
     cause = Cause(kind=Kind.OVERDRAWN, subject_type="guest", subject_id=guest_id)

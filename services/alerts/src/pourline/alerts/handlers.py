@@ -10,6 +10,7 @@ from pourline.alerts.domain import Breach, Findings, KegLevel, Kind
 from pourline.alerts.errors import AlertOver, AlertUnknown
 from pourline.contracts import evening
 from pourline.contracts.base import Envelope, Event, Listing
+from pourline.contracts.books import GuestCorrected, PourDecided
 from pourline.contracts.cellar import (
     KegConnected,
     KegDisconnected,
@@ -125,7 +126,30 @@ async def on_pours_accepted(events: Sequence[Envelope[PourAccepted]], unit: Unit
 
 async def on_pours_held(events: Sequence[Envelope[PourHeld]], unit: UnitOfWork) -> None:
     """Tell staff of pours that wait for a person."""
-    await apply(unit, [_about_pour(event.data, Kind.POUR_HELD) for event in events])
+    news = await _no_old_news(unit, events)
+    await apply(unit, [_about_pour(event.data, Kind.POUR_HELD) for event in news])
+
+
+async def on_pours_decided(events: Sequence[Envelope[PourDecided]], unit: UnitOfWork) -> None:
+    """End the alerts of pours that a person decided."""
+    news = await _no_old_news(unit, events)
+    await apply(unit, [domain.pour_is_decided(event.data.client_tx_id) for event in news])
+
+
+async def on_corrections(events: Sequence[Envelope[GuestCorrected]], unit: UnitOfWork) -> None:
+    """End or open the alert of a guest whose account was set right."""
+    moved = {event.data.guest_id: event.data for event in events}
+    fresh = await store.note_newest(
+        unit, {_purse(guest_id): _microseconds(one.at) for guest_id, one in moved.items()}
+    )
+    await apply(
+        unit,
+        [
+            domain.balance_findings(guest_id=guest_id, location=MAIN, balance=one.balance)
+            for guest_id, one in moved.items()
+            if _purse(guest_id) in fresh
+        ],
+    )
 
 
 async def on_pours_mismatched(events: Sequence[Envelope[PourMismatched]], unit: UnitOfWork) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pourline.auth_lock.handlers import locks, taps
 from pourline.contracts.base import Event
+from pourline.contracts.books import GuestCorrected, PourDecided, PourReconciled
 from pourline.contracts.cellar import (
     BeverageCreated,
     KegConnected,
@@ -19,7 +20,10 @@ def handlers() -> Mapping[type[Event], Handler]:
     return {
         PourAccepted: locks.know_accepted_pours,
         PourHeld: locks.open_locks_of_pours,
-        PourMismatched: locks.open_locks_of_pours,
+        PourMismatched: locks.know_late_pours,
+        PourReconciled: locks.know_late_pours,
+        PourDecided: locks.record_decisions,
+        GuestCorrected: locks.record_corrections,
         PriceChanged: taps.know_prices,
         BeverageCreated: taps.know_beverages,
         KegConnected: taps.know_connected_kegs,

@@ -5,9 +5,10 @@ from functools import partial
 from uuid import UUID
 
 from pourline.contracts.base import Event
-from pourline.contracts.money import PourAccepted, PourHeld, PriceChanged
+from pourline.contracts.books import PourDecided, PourReconciled
+from pourline.contracts.money import PourAccepted, PourHeld, PourMismatched, PriceChanged
 from pourline.contracts.taps import SpoutChanged, TapRegistered
-from pourline.keg_fifo.handlers import kegs, spouts
+from pourline.keg_fifo.handlers import kegs, spouts, takings
 from pourline.kit.nats import Handler
 
 
@@ -17,6 +18,9 @@ def handlers(*, forget: Callable[[Iterable[UUID]], None]) -> Mapping[type[Event]
         TapRegistered: kegs.know_taps,
         SpoutChanged: partial(spouts.know_spouts, forget=forget),
         PriceChanged: kegs.know_prices,
-        PourAccepted: kegs.take_pours,
-        PourHeld: kegs.take_pours,
+        PourAccepted: takings.take_pours,
+        PourHeld: takings.take_pours,
+        PourMismatched: takings.take_pours,
+        PourReconciled: takings.take_pours,
+        PourDecided: takings.take_pours,
     }

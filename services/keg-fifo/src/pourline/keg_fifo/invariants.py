@@ -8,11 +8,13 @@ INVARIANTS: tuple[Invariant, ...] = (
         name="a_keg_lost_what_pours_took",
         why="The level staff see is the beer that is there.",
         sql="""
-            SELECT keg.id, keg.volume_ml - keg.remaining_ml AS gone,
-                   coalesce(sum(keg_taking.taken_ml), 0) AS taken
-            FROM keg LEFT JOIN keg_taking ON keg_taking.keg_id = keg.id
-            GROUP BY keg.id
-            HAVING keg.volume_ml - keg.remaining_ml <> coalesce(sum(keg_taking.taken_ml), 0)
+            SELECT keg.id, keg.volume_ml - keg.remaining_ml AS gone, moved.taken, back.returned
+            FROM keg,
+                 LATERAL (SELECT coalesce(sum(taken_ml), 0) AS taken
+                          FROM keg_taking WHERE keg_id = keg.id) AS moved,
+                 LATERAL (SELECT coalesce(sum(returned_ml), 0) AS returned
+                          FROM keg_return WHERE keg_id = keg.id) AS back
+            WHERE keg.volume_ml - keg.remaining_ml <> moved.taken - back.returned
             LIMIT 100
         """,
     ),

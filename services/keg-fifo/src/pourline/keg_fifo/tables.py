@@ -89,6 +89,18 @@ keg_taking = sa.Table(
     sa.Index("taking_of_keg", "keg_id"),
 )
 
+keg_return = sa.Table(
+    "keg_return",
+    metadata,
+    sa.Column("client_tx_id", sa.Text, primary_key=True),
+    sa.Column("keg_id", pg.UUID),
+    sa.Column("returned_ml", VOLUME, nullable=False),
+    sa.Column("shortfall_ml", VOLUME, nullable=False),
+    sa.Column("at", INSTANT, nullable=False, server_default=now()),
+    sa.CheckConstraint("returned_ml >= 0 AND shortfall_ml >= 0", name="returns_are_not_negative"),
+    sa.Index("return_to_keg", "keg_id"),
+)
+
 item = sa.Table(
     "item",
     metadata,

@@ -1,7 +1,8 @@
 """The ledger's request/reply edge: which command or query goes to which handler."""
 
-from pourline.contracts import money
+from pourline.contracts import books, money
 from pourline.kit.nats import Responder
+from pourline.ledger.handlers import by_hand, closing, decisions
 from pourline.ledger.handlers import money as handle
 
 
@@ -17,3 +18,9 @@ def answer(responder: Responder) -> None:
     responder.on(money.GetVisitMoney, handle.get_visit_money)
     responder.on(money.GetBalances, handle.get_balances)
     responder.on(money.ListPours, handle.list_pours)
+    responder.on(books.ReconcilePour, by_hand.reconcile_pour)
+    responder.on(books.DecidePour, decisions.decide_pour)
+    responder.on(books.FindPour, by_hand.find_pour)
+    responder.on(books.CorrectAccount, closing.correct_account)
+    responder.on(books.PayOut, closing.pay_out)
+    responder.on(books.GetReceipt, closing.get_receipt)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pourline.contracts.base import Event
 from pourline.contracts.cellar import BeverageCreated, KegConnected, KegDisconnected
 from pourline.contracts.guests import LockReleased, VisitCardBound, VisitClosed, VisitOpened
+from pourline.contracts.taps import ConfigChanged, TapRegistered
 from pourline.kit.nats import Handler
 from pourline.ledger.handlers import copies
 
@@ -16,6 +17,8 @@ def handlers() -> Mapping[type[Event], Handler]:
         VisitCardBound: copies.know_cards,
         VisitClosed: copies.know_closed_visits,
         LockReleased: copies.free_money_of_opened_locks,
+        TapRegistered: copies.know_taps,
+        ConfigChanged: copies.know_config,
         BeverageCreated: copies.know_beverages,
         KegConnected: copies.know_connected_kegs,
         KegDisconnected: copies.know_disconnected_kegs,

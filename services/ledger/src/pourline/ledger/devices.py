@@ -8,7 +8,6 @@ from nats.aio.client import Client
 from pydantic import ValidationError
 
 from pourline.contracts.base import readable_id
-from pourline.contracts.cards import UnreadableCardError, canonical_uid
 from pourline.contracts.device import PAYLOAD_BYTES_MAX, PourReport
 from pourline.contracts.subjects import device_of, pour_result
 from pourline.kit import telemetry
@@ -52,7 +51,6 @@ def decode(message: Message) -> Report | Broken:
     fields = pour.model_dump(include=_REPORT_FIELDS)
     fields["offline"] = bool(pour.offline)
     fields |= {name: _canonical_id(fields[name]) for name in ("grant_id", "visit_id")}
-    fields["card_uid"] = _canonical_card(pour.card_uid)
     return Report(
         **fields,
         tap_id=device.device_id,
@@ -68,14 +66,6 @@ def _canonical_id(text: str | None) -> str | None:
     return str(found) if found else text
 
 
-def _canonical_card(text: str | None) -> str | None:
-    """Return a card in the one notation it is known by; what is no UID is nobody's card."""
-    try:
-        return canonical_uid(text) if text else None
-    except UnreadableCardError:
-        return text
-
-
 _REPORT_FIELDS = {
     "client_tx_id",
     "short_id",
@@ -88,6 +78,7 @@ _REPORT_FIELDS = {
     "ended_at",
     "duration_ms",
     "age_ms",
+    "pulses",
 }
 
 

@@ -25,3 +25,39 @@ class GrantSettled(Rejected):
     """The grant that was to be renewed has its pour in the books."""
 
     code = "grant_settled"
+
+
+class Disabled(Rejected):
+    """Entering pours by hand is switched off."""
+
+    code = "disabled"
+
+
+class NoPrice(Rejected):
+    """There is no price for it: set the beverage's price first."""
+
+    code = "no_price"
+
+
+class NotHeld(Rejected):
+    """The pour does not wait for a decision."""
+
+    code = "not_held"
+
+
+class VisitNeeded(Rejected):
+    """Nobody knows whose pour it is: name the visit that pays it."""
+
+    code = "visit_needed"
+
+
+class NotBillable(Rejected):
+    """No guest can be charged for this volume."""
+
+    code = "not_billable"
+
+
+class MoreThanCharged(Rejected):
+    """More than the pour cost would be given back."""
+
+    code = "more_than_charged"

@@ -29,6 +29,7 @@ booking = sa.Table(
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("note", sa.Text),
     sa.Column("at", INSTANT, nullable=False, server_default=now()),
+    sa.Index("correction_of_pour", "reference", postgresql_where=sa.text("kind = 'correction'")),
 )
 
 entry = sa.Table(
@@ -143,6 +144,29 @@ pour = sa.Table(
     sa.Column("ended_at", INSTANT, nullable=False),
     sa.Column("received_at", INSTANT, nullable=False),
     sa.Column("accepted_at", INSTANT, nullable=False, server_default=now()),
+    sa.Column("entered_by", sa.Text),
+    sa.Column("comment", sa.Text),
+    sa.Column("stated_amount", sa.BigInteger),
+    sa.Column("matched_by", sa.Text),
+    sa.Column("entry_id", sa.Text),
+    sa.Column("first_status", sa.Text),
+    sa.Column("decision", sa.Text),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("decided_at", INSTANT),
+    sa.Column("decision_reason", sa.Text),
+    sa.Index(
+        "one_entry_a_short_id",
+        "visit_id",
+        "tap_id",
+        "short_id",
+        unique=True,
+        postgresql_where=sa.text("entered_by IS NOT NULL"),
+    ),
+    sa.Index(
+        "entry_unmatched",
+        "visit_id",
+        postgresql_where=sa.text("entered_by IS NOT NULL AND matched_by IS NULL"),
+    ),
     sa.Index("pour_of_visit", "visit_id", "number"),
     sa.Index("pour_of_tap", "tap_id", "number"),
     sa.Index("pour_undecided", "number", postgresql_where=sa.text("status <> 'accepted'")),
@@ -157,4 +181,20 @@ mismatch = sa.Table(
     sa.Column("volume_ml", VOLUME, nullable=False),
     sa.Column("received_at", INSTANT, nullable=False),
     sa.Column("at", INSTANT, nullable=False, server_default=now()),
+)
+
+tap = sa.Table(
+    "tap",
+    metadata,
+    sa.Column("tap_id", sa.Text, primary_key=True),
+    sa.Column("location", sa.Text, nullable=False),
+    sa.Column("reader_profile", sa.Text, nullable=False),
+)
+
+config = sa.Table(
+    "config",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", pg.JSONB, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
 )

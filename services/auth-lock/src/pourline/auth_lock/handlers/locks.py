@@ -7,12 +7,15 @@ from pourline.auth_lock.domain import CONFIG
 from pourline.auth_lock.errors import VisitNotLocked, VisitUnknown
 from pourline.auth_lock.store import audit, guests, limits, locks, taps
 from pourline.contracts.base import Envelope
+from pourline.contracts.books import GuestCorrected, PourDecided
+from pourline.contracts.device import PourStatus
 from pourline.contracts.guests import LockReleased, LockStale
 from pourline.contracts.money import GetGrant, Grant, Pour, PourAccepted, PourSettled
 from pourline.kit.db import Database, Row, UnitOfWork
 from pourline.kit.errors import TROUBLE, Retryable
 from pourline.kit.nats import Caller
 
+OTHER_CONTENT = "same_id_other_content"
 SETTLED = frozenset({"captured", "held", "voided"})
 STALE_A_ROUND = 100
 
@@ -86,13 +89,67 @@ async def tell_stale(unit: UnitOfWork) -> int:
 
 async def know_accepted_pours(events: Sequence[Envelope[PourAccepted]], unit: UnitOfWork) -> None:
     """Count pours against their guests' limits and open their locks, in one commit."""
-    await count_poured(unit, [event.data for event in events])
-    await _open_locks(unit, [event.data for event in events])
+    pours = [event.data for event in events]
+    await count_poured(unit, pours)
+    for pour in pours:
+        if pour.entered_by:
+            await _on_record(unit, "pour_entered", pour, actor=pour.entered_by, why=pour.comment)
+    await _open_locks(unit, pours)
 
 
 async def open_locks_of_pours(events: Sequence[Envelope[PourSettled]], unit: UnitOfWork) -> None:
     """Open the locks whose own grant's pour is in the books."""
     await _open_locks(unit, [event.data for event in events])
+
+
+async def know_late_pours(events: Sequence[Envelope[PourSettled]], unit: UnitOfWork) -> None:
+    """Record what a tap sent after staff had entered it by hand (SY-6), and open its lock."""
+    pours = [event.data for event in events]
+    for pour in pours:
+        if pour.reason == OTHER_CONTENT:
+            await _on_record(unit, "pour_mismatched", pour, why=pour.reason)
+        else:
+            agrees = pour.status is PourStatus.RECONCILED
+            action = "late_sync_matched" if agrees else "late_sync_mismatch"
+            await _on_record(unit, action, pour, why=pour.reason)
+    await _open_locks(unit, pours)
+
+
+async def record_decisions(events: Sequence[Envelope[PourDecided]], unit: UnitOfWork) -> None:
+    """Record who decided what about a held pour."""
+    for event in events:
+        pour = event.data
+        action = f"pour_decided_{pour.decision.value}"
+        await _on_record(unit, action, pour, actor=pour.actor, why=pour.why)
+        if pour.replaces:
+            await _on_record(unit, "late_sync_matched", pour, actor=pour.actor, why=pour.why)
+
+
+async def record_corrections(events: Sequence[Envelope[GuestCorrected]], unit: UnitOfWork) -> None:
+    """Record who set an account right."""
+    for event in events:
+        await audit.record(
+            unit,
+            actor=event.data.actor,
+            action="account_corrected",
+            subject=f"guest:{event.data.guest_id}",
+            reason=event.data.reason,
+            after=event.data.model_dump(
+                mode="json", include={"amount", "balance", "client_tx_id", "transaction_id"}
+            ),
+        )
+
+
+async def _on_record(
+    unit: UnitOfWork, action: str, pour: PourSettled, *, actor: str = "system", why: str | None
+) -> None:
+    """Record a word on a pour, under its visit where it has one."""
+    subject = f"visit:{pour.visit_id}" if pour.visit_id else f"pour:{pour.client_tx_id}"
+    after = pour.model_dump(mode="json", include=_SAID, exclude_none=True)
+    await audit.record(unit, actor=actor, action=action, subject=subject, reason=why, after=after)
+
+
+_SAID = {"client_tx_id", "short_id", "tap_id", "volume_ml", "amount", "status", "replaces"}
 
 
 async def _open_locks(unit: UnitOfWork, pours: Sequence[PourSettled]) -> None:

@@ -54,6 +54,7 @@ async def create_tap(
             name=order.name,
             location=order.location,
             beverage_id=order.beverage_id,
+            reader_profile=order.reader_profile,
         ),
         aggregate=f"tap:{order.id}",
     )

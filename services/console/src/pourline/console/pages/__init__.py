@@ -11,7 +11,7 @@ from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from pourline.console.pages import entrance
+from pourline.console.pages import entrance, receipt
 from pourline.console.pages.floor import Floor
 from pourline.console.pages.guard import Guard
 from pourline.console.pages.staff import Badges
@@ -54,6 +54,7 @@ def mount(
 ) -> None:
     """Add the pages to `app`, behind every route it has already; once in a process."""
     entrance.mount(app, login=login, badges=badges, caller=caller)
+    receipt.mount(app, board=board, badges=badges, caller=caller)
     ui.add_head_html(f"<style>{entrance.CSS}</style>{HEAD}", shared=True)
 
     @ui.page("/", title="Floor · Pourline", reconnect_timeout=KEEP_PAGE_S)

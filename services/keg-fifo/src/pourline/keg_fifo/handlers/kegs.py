@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from pourline.contracts import cellar
 from pourline.contracts.base import Envelope, Listing, place, place_of
 from pourline.contracts.cellar import Beverage, Keg, KegSuggestion
-from pourline.contracts.money import PourSettled, PriceChanged
+from pourline.contracts.money import PriceChanged
 from pourline.contracts.taps import TapRegistered
 from pourline.keg_fifo import domain
 from pourline.keg_fifo.domain import KegStatus
@@ -228,60 +227,6 @@ async def know_prices(events: Sequence[Envelope[PriceChanged]], unit: UnitOfWork
             price_per_litre=event.data.price_per_litre,
             from_at=event.data.from_at,
         )
-
-
-async def take_pours(events: Sequence[Envelope[PourSettled]], unit: UnitOfWork) -> None:
-    """Take each pour from the keg that was connected when it began, exactly once."""
-    pours = [one.data for one in events if one.data.takes_keg and one.data.volume_ml > 0]
-    if not pours:
-        return
-    history = await kegs.list_connections(unit, sorted({pour.tap_id for pour in pours}))
-    found = {
-        pour.client_tx_id: (pour, domain.keg_at(history.get(pour.tap_id, []), pour.started_at))
-        for pour in pours
-    }
-    rows = await kegs.lock_kegs(unit, sorted({keg_id for _, keg_id in found.values() if keg_id}))
-    levels = {keg_id: row["remaining_ml"] for keg_id, row in rows.items()}
-    taken_before = await kegs.list_taken(unit, list(found))
-    takings = []
-    for pour, keg_id in (one for key, one in found.items() if key not in taken_before):
-        left = levels[keg_id] if keg_id else Decimal(0)
-        taken = domain.take_from_keg(left, pour.volume_ml)
-        if keg_id:
-            levels[keg_id] = left - taken.taken_ml
-        takings.append(_taking(pour, keg_id, taken))
-    if not takings:
-        return
-    await kegs.save_takings(unit, takings)
-    await kegs.save_levels(unit, levels)
-    for keg_id, row in rows.items():
-        _announce_level(unit, row, levels[keg_id])
-
-
-def _taking(pour: PourSettled, keg_id: UUID | None, taken: domain.Taken) -> tuple[object, ...]:
-    return (
-        pour.client_tx_id,
-        pour.tap_id,
-        keg_id,
-        taken.taken_ml,
-        taken.shortfall_ml,
-        pour.started_at,
-    )
-
-
-def _announce_level(unit: UnitOfWork, keg: Row, remaining_ml: Decimal) -> None:
-    unit.announce(
-        cellar.KegLevelChanged(
-            keg_id=str(keg["id"]),
-            beverage_id=str(keg["beverage_id"]),
-            beverage_name=keg["beverage_name"],
-            tap_id=keg["tap_id"],
-            volume_ml=keg["volume_ml"],
-            remaining_ml=remaining_ml,
-        ),
-        aggregate=f"keg:{keg['id']}",
-        version=keg["version"] + 1,
-    )
 
 
 async def tap_exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:

@@ -219,11 +219,43 @@ async def save_levels(unit: UnitOfWork, levels: Mapping[UUID, Decimal]) -> None:
 
 
 async def list_taken(unit: UnitOfWork, client_tx_ids: Sequence[str]) -> set[str]:
-    """Return which of these pours were taken from a keg before."""
+    """Return which of these pours take nothing any more: they took before, or gave it back."""
     rows = await unit.all(
-        "SELECT client_tx_id FROM keg_taking WHERE client_tx_id = ANY(%s)", (list(client_tx_ids),)
+        """
+        SELECT client_tx_id FROM keg_taking WHERE client_tx_id = ANY(%(ids)s)
+        UNION SELECT client_tx_id FROM keg_return WHERE client_tx_id = ANY(%(ids)s)
+        """,
+        {"ids": list(client_tx_ids)},
     )
     return {row["client_tx_id"] for row in rows}
+
+
+async def list_takings(unit: UnitOfWork, client_tx_ids: Sequence[str]) -> list[Row]:
+    """Return what these pours took and have not given back: id, keg, taken, shortfall."""
+    return await unit.all(
+        """
+        SELECT client_tx_id, keg_id, taken_ml, shortfall_ml FROM keg_taking
+        WHERE client_tx_id = ANY(%s)
+          AND NOT EXISTS (SELECT FROM keg_return
+                          WHERE keg_return.client_tx_id = keg_taking.client_tx_id)
+        """,
+        (list(client_tx_ids),),
+    )
+
+
+async def save_returns(unit: UnitOfWork, client_tx_ids: Sequence[str]) -> None:
+    """Record that pours give back what they took, and that those still to come take nothing."""
+    await unit.execute(
+        """
+        INSERT INTO keg_return (client_tx_id, keg_id, returned_ml, shortfall_ml)
+        SELECT gone.client_tx_id, keg_taking.keg_id, coalesce(keg_taking.taken_ml, 0),
+               coalesce(keg_taking.shortfall_ml, 0)
+        FROM (SELECT DISTINCT unnest(%s::text[]) AS client_tx_id) AS gone
+        LEFT JOIN keg_taking USING (client_tx_id)
+        ON CONFLICT (client_tx_id) DO NOTHING
+        """,
+        (list(client_tx_ids),),
+    )
 
 
 async def save_takings(unit: UnitOfWork, rows: Sequence[tuple[object, ...]]) -> None:

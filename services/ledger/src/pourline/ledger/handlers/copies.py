@@ -1,4 +1,4 @@
-"""Keeping up with others' data: visits, cards, kegs on taps, prices, opened locks."""
+"""Keeping up with others' data: visits, cards, taps, kegs, prices, settings, opened locks."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -6,6 +6,7 @@ from uuid import UUID
 from pourline.contracts.base import Envelope
 from pourline.contracts.cellar import BeverageCreated, KegConnected, KegDisconnected
 from pourline.contracts.guests import LockReleased, VisitCardBound, VisitClosed, VisitOpened
+from pourline.contracts.taps import ConfigChanged, TapRegistered
 from pourline.kit.db import UnitOfWork
 from pourline.ledger.store import copies, holds
 
@@ -93,3 +94,26 @@ async def know_disconnected_kegs(
             keg_id=UUID(event.data.keg_id),
             at=event.data.disconnected_at,
         )
+
+
+async def know_taps(events: Sequence[Envelope[TapRegistered]], unit: UnitOfWork) -> None:
+    """Know where taps are and how their readers write card ids."""
+    for event in events:
+        await copies.save_tap(
+            unit,
+            tap_id=event.data.tap_id,
+            location=event.data.location,
+            reader_profile=event.data.reader_profile,
+        )
+
+
+async def know_config(events: Sequence[Envelope[ConfigChanged]], unit: UnitOfWork) -> None:
+    """Know the settings that the ledger heeds."""
+    for event in events:
+        if event.data.key in HEEDED:
+            await copies.save_config(
+                unit, key=event.data.key, value=event.data.value, version=event.version
+            )
+
+
+HEEDED = frozenset({"FF_MANUAL_POUR_RECONCILE", "currency"})

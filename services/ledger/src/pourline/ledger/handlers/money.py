@@ -222,9 +222,7 @@ async def get_visit_money(query: GetVisitMoney, unit: UnitOfWork, context: Conte
     """Return the money side of a visit."""
     del context
     visit_id, guest_id = known_id(query.visit_id), known_id(query.guest_id)
-    rows = await pours.list_pours(
-        unit, status=None, visit_id=visit_id, tap_id=None, before=None, limit=POURS_OF_VISIT_MAX
-    )
+    rows = await pours.list_of_visit(unit, visit_id, limit=POURS_OF_VISIT_MAX)
     poured = await pours.poured_ml(unit, visit_id)
     return VisitMoney(
         balance=await accounts.balance_of(unit, guest_id),

@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pourline.contracts.books import PourReconciled
 from pourline.contracts.device import PourResult, PourStatus
 from pourline.contracts.money import PourAccepted, PourHeld, PourMismatched, PourSettled
 from pourline.kit.db import Database, Row, UnitOfWork
 from pourline.kit.errors import Retryable
 from pourline.kit.ids import new_id
 from pourline.ledger import domain
-from pourline.ledger.domain import GrantState, Report, Settlement, Status
-from pourline.ledger.store import accounts, holds, pours
+from pourline.ledger.domain import Entry, GrantState, Knowledge, Report, Settlement, Status
+from pourline.ledger.handlers.readers import Readers
+from pourline.ledger.store import accounts, entries, holds, pours
 
 CONSUMER = "ledger--pour"
 
@@ -45,6 +47,7 @@ class TakeInPours:
 
     def __init__(self, *, database: Database) -> None:
         self._database = database
+        self._readers = Readers()
 
     async def __call__(self, arrivals: Sequence[Report | Broken]) -> list[Answer]:
         """Decide and book `arrivals` in one commit; raises `Retryable` when a race was lost."""
@@ -53,7 +56,7 @@ class TakeInPours:
             for broken in (one for one in arrivals if isinstance(one, Broken)):
                 await _set_aside(unit, broken)
             stored = await pours.find_stored(unit, [one.client_tx_id for one in reports])
-            fresh = _first_of_each(reports, stored)
+            fresh = await self._readers.read(unit, _first_of_each(reports, stored))
             settled = await _settle(unit, fresh) if fresh else {}
             for report in reports:
                 await _note_mismatch(unit, report, stored, settled)
@@ -80,13 +83,15 @@ def _first_of_each(reports: Sequence[Report], stored: dict[str, Row]) -> list[Re
 async def _settle(unit: UnitOfWork, fresh: Sequence[Report]) -> dict[str, _Settled]:
     """Decide new pours, book them and announce them."""
     known = await pours.gather_knowledge(unit, fresh)
-    settlements = [domain.settle(report, known) for report in fresh]
+    known.entries = await _entries_for(unit, known)
+    settlements = [_settle_one(report, known) for report in fresh]
     balances = await _book(unit, settlements)
     rows = [
         _row(settlement, balance) for settlement, balance in zip(settlements, balances, strict=True)
     ]
     if await pours.save_pours(unit, rows) != len(rows):
         raise Retryable("Another instance took in one of these pours at the same moment.")
+    await entries.match(unit, [(one.entry, one) for one in settlements if one.entry])
     outcomes = [(one.settles.grant_id, _grant_state(one)) for one in settlements if one.settles]
     if outcomes:
         await holds.settle_grants(unit, outcomes)
@@ -96,6 +101,26 @@ async def _settle(unit: UnitOfWork, fresh: Sequence[Report]) -> dict[str, _Settl
         one.report.client_tx_id: _Settled(settlement=one, balance=balance)
         for one, balance in zip(settlements, balances, strict=True)
     }
+
+
+async def _entries_for(unit: UnitOfWork, known: Knowledge) -> list[Entry]:
+    """Return what staff entered by hand for these visits and no tap has sent yet.
+
+    Their guests' accounts are locked first: an entry and its pour meet here, whoever comes first.
+    """
+    visits = list({visit.visit_id: visit for visit in known.of_all_visits()}.values())
+    if not visits:
+        return []
+    await accounts.lock_balances(unit, {accounts.guest_account(one.guest_id) for one in visits})
+    return await entries.unmatched(unit, [one.visit_id for one in visits])
+
+
+def _settle_one(report: Report, known: Knowledge) -> Settlement:
+    """Decide one pour; an entry that it matches is spent."""
+    settled = domain.settle(report, known)
+    if settled.entry:
+        known.entries.remove(settled.entry)
+    return settled
 
 
 async def _book(unit: UnitOfWork, settlements: Sequence[Settlement]) -> list[int | None]:
@@ -168,7 +193,8 @@ def _row(one: Settlement, balance: int | None) -> dict[str, Any]:
         "price_per_litre": one.price_per_litre,
         "status": one.status.value,
         "reason": one.reason,
-        "sync_status": "pending_sync" if report.offline else "synced",
+        "sync_status": _sync_status(one),
+        "entry_id": one.entry.client_tx_id if one.entry else None,
         "offline": report.offline,
         "ghost": one.ghost,
         "takes_keg": one.takes_keg,
@@ -178,14 +204,28 @@ def _row(one: Settlement, balance: int | None) -> dict[str, Any]:
     }
 
 
+def _sync_status(one: Settlement) -> str:
+    """Return SY-1's word: what came late is synced once it is decided, reconciled by an entry."""
+    if one.entry:
+        return "reconciled"
+    return "pending_sync" if one.report.offline and one.status is Status.HELD else "synced"
+
+
 def _text(value: object) -> str | None:
     return str(value) if value else None
 
 
+EVENTS: dict[Status, type[PourSettled]] = {
+    Status.ACCEPTED: PourAccepted,
+    Status.HELD: PourHeld,
+    Status.RECONCILED: PourReconciled,
+    Status.MISMATCH: PourMismatched,
+}
+
+
 def _announce(unit: UnitOfWork, one: Settlement, balance: int | None) -> None:
-    model = PourHeld if one.status is Status.HELD else PourAccepted
     unit.announce(
-        _event(unit, one, model, balance=balance, status=PourStatus(one.status.value)),
+        _event(unit, one, EVENTS[one.status], balance=balance, status=PourStatus(one.status.value)),
         aggregate=f"pour:{one.report.client_tx_id}",
     )
 
@@ -217,6 +257,8 @@ def _event(
         offline=report.offline,
         ghost=one.ghost,
         takes_keg=one.takes_keg,
+        replaces=one.entry.client_tx_id if one.entry and one.takes_keg else None,
+        pulses=report.pulses,
         started_at=one.span.started_at,
         ended_at=one.span.ended_at,
         received_at=report.received_at,
@@ -236,7 +278,9 @@ async def _note_mismatch(
         await holds.settle_grants(unit, [(other.settles.grant_id, GrantState.CAPTURED)])
     event = _event(unit, other, PourMismatched, balance=None, status=PourStatus.MISMATCH)
     unit.announce(
-        event.model_copy(update={"amount": 0, "reason": "same_id_other_content"}),
+        event.model_copy(
+            update={"amount": 0, "reason": "same_id_other_content", "takes_keg": False}
+        ),
         aggregate=f"pour:{report.client_tx_id}",
         version=2,
     )
@@ -286,13 +330,16 @@ def _answer(
 
 
 def _first_answer(new: _Settled) -> PourResult:
-    held = new.settlement.status is Status.HELD
+    """Return the first word on a pour; one that staff had entered costs what they were told."""
+    one = new.settlement
+    held = one.status is Status.HELD
+    amount = one.entry.amount if one.entry else one.amount
     return PourResult(
-        client_tx_id=new.settlement.report.client_tx_id,
-        status=PourStatus(new.settlement.status.value),
-        amount=None if held else new.settlement.amount,
+        client_tx_id=one.report.client_tx_id,
+        status=PourStatus(one.status.value),
+        amount=None if held else amount,
         balance=None if held else new.balance,
-        reason=new.settlement.reason,
+        reason=one.reason,
     )
 
 
@@ -305,11 +352,11 @@ def _repeated_answer(
         first = _first_answer(new)
     else:
         row = stored[report.client_tx_id]
-        held = row["status"] == PourStatus.HELD
+        held = row["first_status"] == PourStatus.HELD
         first = PourResult(
             client_tx_id=report.client_tx_id,
-            status=PourStatus(row["status"]),
-            amount=None if held else row["amount"],
+            status=PourStatus(row["first_status"]),
+            amount=None if held else row["told_amount"],
             balance=None if held else row["balance_after"],
             reason=row["reason"],
         )

@@ -1,9 +1,10 @@
-"""What the ledger keeps of others' data: visits, cards, kegs on taps, prices."""
+"""What the ledger keeps of others' data: visits, cards, taps, kegs on them, prices, settings."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from pourline.kit.db import UnitOfWork
+from pourline.kit.db import Row, UnitOfWork, as_json
 
 
 async def save_visit(
@@ -89,3 +90,52 @@ async def has_price(unit: UnitOfWork, beverage_id: UUID) -> bool:
     """Return whether a beverage is known by its price."""
     row = await unit.maybe("SELECT 1 FROM price WHERE beverage_id = %s LIMIT 1", (beverage_id,))
     return row is not None
+
+
+async def find_visit(unit: UnitOfWork, visit_id: UUID) -> Row | None:
+    """Return a visit's guest, opening and end."""
+    return await unit.maybe("SELECT * FROM visit WHERE visit_id = %s", (visit_id,))
+
+
+async def save_tap(unit: UnitOfWork, *, tap_id: str, location: str, reader_profile: str) -> None:
+    """Know where a tap is and how its reader writes card ids."""
+    await unit.execute(
+        """
+        INSERT INTO tap (tap_id, location, reader_profile) VALUES (%s, %s, %s)
+        ON CONFLICT (tap_id) DO UPDATE
+            SET location = excluded.location, reader_profile = excluded.reader_profile
+        """,
+        (tap_id, location, reader_profile),
+    )
+
+
+async def location_of(unit: UnitOfWork, tap_id: str) -> str:
+    """Return where a tap is; the one location there is, for a tap never heard of."""
+    row = await unit.maybe("SELECT location FROM tap WHERE tap_id = %s", (tap_id,))
+    return row["location"] if row else "main"
+
+
+async def reader_profiles(unit: UnitOfWork, tap_ids: Sequence[str]) -> dict[str, str]:
+    """Return how the readers of these taps write card ids, where it is known."""
+    rows = await unit.all(
+        "SELECT tap_id, reader_profile FROM tap WHERE tap_id = ANY(%s)", (list(tap_ids),)
+    )
+    return {row["tap_id"]: row["reader_profile"] for row in rows}
+
+
+async def save_config(unit: UnitOfWork, *, key: str, value: object, version: int) -> None:
+    """Know a configuration value; an older one never wins."""
+    await unit.execute(
+        """
+        INSERT INTO config (key, value, version) VALUES (%s, %s, %s)
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version
+            WHERE config.version < excluded.version
+        """,
+        (key, as_json(value), version),
+    )
+
+
+async def find_config(unit: UnitOfWork, key: str, *, default: object) -> object:
+    """Return a configuration value."""
+    row = await unit.maybe("SELECT value FROM config WHERE key = %s", (key,))
+    return row["value"] if row else default

@@ -143,3 +143,14 @@ async def settle_grants(unit: UnitOfWork, outcomes: Sequence[tuple[UUID, GrantSt
         """,
         (as_json([{"grant_id": one, "state": state.value} for one, state in outcomes]),),
     )
+
+
+async def end_held(unit: UnitOfWork, *, grant_id: UUID, state: GrantState) -> None:
+    """End the hold of a pour that waited for a decision."""
+    await unit.execute(
+        """
+        UPDATE grant_hold SET state = %s, settled_at = clock_timestamp()
+        WHERE grant_id = %s AND state = 'held'
+        """,
+        (state.value, grant_id),
+    )

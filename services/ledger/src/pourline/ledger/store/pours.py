@@ -30,8 +30,11 @@ async def find_stored(unit: UnitOfWork, client_tx_ids: Sequence[str]) -> dict[st
     """Return those pours that are stored already, by id."""
     rows = await unit.all(
         """
-        SELECT client_tx_id, digest, status, amount, balance_after, reason FROM pour
-        WHERE client_tx_id = ANY(%s)
+        SELECT pour.client_tx_id, pour.digest, pour.balance_after, pour.reason,
+               coalesce(pour.first_status, pour.status) AS first_status,
+               coalesce(entry.amount, pour.amount) AS told_amount
+        FROM pour LEFT JOIN pour AS entry ON entry.client_tx_id = pour.entry_id
+        WHERE pour.client_tx_id = ANY(%s)
         """,
         (list(client_tx_ids),),
     )
@@ -46,7 +49,8 @@ async def gather_knowledge(unit: UnitOfWork, reports: Sequence[Report]) -> Knowl
     known = Knowledge()
     await _gather_grants(unit, reports, known)
     await _gather_visits(unit, reports, known)
-    await _gather_kegs(unit, sorted({report.tap_id for report in reports}), known)
+    kegs = await gather_kegs(unit, sorted({report.tap_id for report in reports}))
+    known.kegs, known.prices = kegs.kegs, kegs.prices
     return known
 
 
@@ -95,7 +99,9 @@ async def _gather_visits(unit: UnitOfWork, reports: Sequence[Report], known: Kno
             known.card_visits[row["card_uid"]] = visit
 
 
-async def _gather_kegs(unit: UnitOfWork, taps: Sequence[str], known: Knowledge) -> None:
+async def gather_kegs(unit: UnitOfWork, taps: Sequence[str]) -> Knowledge:
+    """Return the history of kegs on these taps, and their beverages' prices."""
+    known = Knowledge()
     rows = await unit.all(
         """
         SELECT tap_id, keg_id, beverage_id, connected_at, disconnected_at FROM tap_keg
@@ -121,6 +127,7 @@ async def _gather_kegs(unit: UnitOfWork, taps: Sequence[str], known: Knowledge) 
     for row in prices:
         step = PriceStep(from_at=row["from_at"], price_per_litre=row["price_per_litre"])
         known.prices.setdefault(row["beverage_id"], []).append(step)
+    return known
 
 
 def _grant(row: Row) -> Grant:
@@ -153,18 +160,18 @@ async def save_pours(unit: UnitOfWork, rows: Sequence[dict[str, Any]]) -> int:
         INSERT INTO pour (client_tx_id, digest, short_id, tap_id, location, visit_id, guest_id,
                           grant_id, card_uid, keg_id, beverage_id, volume_ml, amount,
                           balance_after, price_per_litre, status, reason, sync_status, offline,
-                          ghost, takes_keg, started_at, ended_at, received_at)
+                          ghost, takes_keg, started_at, ended_at, received_at, entry_id)
         SELECT client_tx_id, decode(digest, 'hex'), short_id, tap_id, location, visit_id,
                guest_id, grant_id, card_uid, keg_id, beverage_id, volume_ml, amount,
                balance_after, price_per_litre, status, reason, sync_status, offline, ghost,
-               takes_keg, started_at, ended_at, received_at
+               takes_keg, started_at, ended_at, received_at, entry_id
         FROM json_to_recordset(%s) AS pour (
             client_tx_id text, digest text, short_id text, tap_id text, location text,
             visit_id uuid, guest_id uuid, grant_id uuid, card_uid text, keg_id uuid,
             beverage_id uuid, volume_ml numeric, amount bigint, balance_after bigint,
             price_per_litre bigint, status text, reason text, sync_status text, offline boolean,
             ghost boolean, takes_keg boolean, started_at timestamptz, ended_at timestamptz,
-            received_at timestamptz)
+            received_at timestamptz, entry_id text)
         ON CONFLICT (client_tx_id) DO NOTHING
         """,
         (as_json(list(rows)),),
@@ -214,12 +221,22 @@ async def list_pours(
     )
 
 
+async def list_of_visit(unit: UnitOfWork, visit_id: UUID, *, limit: int) -> list[Row]:
+    """Return a visit's pours, newest first; what a tap sent for an entry by hand stands there."""
+    return await unit.all(
+        """
+        SELECT * FROM pour WHERE visit_id = %s AND entry_id IS NULL ORDER BY number DESC LIMIT %s
+        """,
+        (visit_id, limit),
+    )
+
+
 async def poured_ml(unit: UnitOfWork, visit_id: UUID) -> Row:
     """Return the accepted volume of a visit."""
     return await unit.one(
         """
         SELECT coalesce(sum(volume_ml), 0) AS poured_ml FROM pour
-        WHERE visit_id = %s AND status = 'accepted'
+        WHERE visit_id = %s AND status = 'accepted' AND decision IS DISTINCT FROM 'waste'
         """,
         (visit_id,),
     )

@@ -1,10 +1,12 @@
 """Guests, their visits, money and pours."""
 
 from pourline.console.api.routes.table import Route, Shape
-from pourline.contracts import guests, money
+from pourline.contracts import books, guests, money, taps
 from pourline.contracts.base import Listing
 
 LEDGER = ("ledger",)
+TOUCHED = ("auth-lock", "keg-fifo")
+"""Who must know of a pour that was entered or decided: its lock opens, its keg is less."""
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -170,6 +172,57 @@ ROUTES: tuple[Route, ...] = (
         answer=guests.Visit,
         shape=Shape.VISIT,
         settles=LEDGER,
+    ),
+    Route(
+        method="POST",
+        path="/api/guests/{guest_id}/correction",
+        level=3,
+        command=books.CorrectAccount,
+        answer=money.Booked,
+        known=guests.GetGuest,
+    ),
+    Route(
+        method="POST",
+        path="/api/guests/{guest_id}/pay-out",
+        level=3,
+        command=books.PayOut,
+        answer=books.PaidOut,
+        known=guests.GetGuest,
+    ),
+    Route(
+        method="GET",
+        path="/api/visits/{visit_id}/receipt",
+        level=1,
+        command=books.GetReceipt,
+        answer=books.Receipt,
+        known=guests.GetVisit,
+    ),
+    Route(
+        method="POST",
+        path="/api/visits/{visit_id}/reconcile-pour",
+        level=2,
+        command=books.ReconcilePour,
+        answer=money.Pour,
+        settles=TOUCHED,
+        known=guests.GetVisit,
+        refers=("tap_id", taps.GetTap),
+    ),
+    Route(
+        method="POST",
+        path="/api/pours/{client_tx_id}/decide",
+        level=3,
+        command=books.DecidePour,
+        answer=money.Pour,
+        settles=TOUCHED,
+        known=books.FindPour,
+        refers=("visit_id", guests.GetVisit),
+    ),
+    Route(
+        method="GET",
+        path="/api/pours/{client_tx_id}",
+        level=1,
+        command=books.FindPour,
+        answer=money.Pour,
     ),
     Route(
         method="GET",

@@ -3,164 +3,31 @@
 Pure functions of values. Sources: the outer contract, section "Pours".
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
-from enum import StrEnum
-from typing import NewType
 from uuid import UUID
 
-GuestId = NewType("GuestId", UUID)
-VisitId = NewType("VisitId", UUID)
-GrantId = NewType("GrantId", UUID)
+from pourline.ledger.domain.values import (
+    AGE_MAX,
+    AMOUNT_MAX,
+    FUTURE_MAX,
+    RATE_ML_S_MAX,
+    VOLUME_ML_MAX,
+    Connection,
+    Entry,
+    Grant,
+    Knowledge,
+    Report,
+    Settlement,
+    Span,
+    Status,
+    Visit,
+)
 
 ML_PER_LITRE = 1000
-VOLUME_ML_MAX = Decimal(100_000)
-"""More than 100 l in one pour is no pour."""
-RATE_ML_S_MAX = Decimal(250)
-"""No tap runs faster; a higher mean rate is a broken meter."""
-AMOUNT_MAX = 10**12
-"""A pour that costs more cannot be said to anybody (contract 1); a person must decide."""
-FUTURE_MAX = timedelta(seconds=120)
-"""A device's clock may be this far ahead of the broker's."""
-AGE_MAX = timedelta(days=36_500)
-"""An age beyond a century is no age; it is taken as this much."""
 _MILLI = Decimal("0.001")
-
-
-class GrantState(StrEnum):
-    """Where a grant's money is."""
-
-    PENDING = "pending"
-    SUPERSEDED = "superseded"
-    CAPTURED = "captured"
-    HELD = "held"
-    VOIDED = "voided"
-
-
-class Status(StrEnum):
-    """What becomes of a pour that is kept."""
-
-    ACCEPTED = "accepted"
-    HELD = "held"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """A pour as its tap told it; `received_at` is when the broker took the message."""
-
-    client_tx_id: str
-    short_id: str
-    tap_id: str
-    location: str
-    volume_ml: Decimal
-    received_at: datetime
-    grant_id: str | None = None
-    request_id: str | None = None
-    visit_id: str | None = None
-    card_uid: str | None = None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    duration_ms: int | None = None
-    age_ms: int | None = None
-    offline: bool = False
-    digest: bytes = b""
-
-    @property
-    def names_nobody(self) -> bool:
-        """Return whether the tap named neither grant, request, visit nor card."""
-        return not (self.grant_id or self.request_id or self.visit_id or self.card_uid)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grant:
-    """What an allowed card may pour, and the money set aside for it.
-
-    `visit_was_closed`: it was given to a closed visit, which only a flag allows.
-    """
-
-    grant_id: GrantId
-    request_id: str
-    visit_id: VisitId
-    guest_id: GuestId
-    tap_id: str
-    price_per_litre: int
-    state: GrantState
-    beverage_id: UUID | None = None
-    visit_was_closed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Visit:
-    """A visit as far as money needs to know it."""
-
-    visit_id: VisitId
-    guest_id: GuestId
-    opened_at: datetime
-    closed_at: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Connection:
-    """A keg on a tap from an instant on, until another one or for now."""
-
-    keg_id: UUID
-    beverage_id: UUID
-    connected_at: datetime
-    disconnected_at: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PriceStep:
-    """A beverage's price from an instant on."""
-
-    from_at: datetime
-    price_per_litre: int
-
-
-@dataclass(kw_only=True)
-class Knowledge:
-    """What the ledger knows that bears on a batch of pours."""
-
-    grants: dict[str, Grant] = field(default_factory=dict)
-    requests: dict[tuple[str, str], Grant] = field(default_factory=dict)
-    tap_grants: dict[str, Grant] = field(default_factory=dict)
-    visits: dict[str, Visit] = field(default_factory=dict)
-    card_visits: dict[str, Visit] = field(default_factory=dict)
-    kegs: dict[str, list[Connection]] = field(default_factory=dict)
-    prices: dict[UUID, list[PriceStep]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Span:
-    """When a pour began and ended; `timed` says whether its length is known."""
-
-    started_at: datetime
-    ended_at: datetime
-    timed: bool
-
-    @property
-    def duration_s(self) -> Decimal:
-        """Return the length in seconds."""
-        return Decimal(str((self.ended_at - self.started_at).total_seconds()))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settlement:
-    """What becomes of one pour."""
-
-    report: Report
-    status: Status
-    reason: str | None
-    span: Span
-    amount: int = 0
-    price_per_litre: int | None = None
-    visit: Visit | None = None
-    settles: Grant | None = None
-    keg_id: UUID | None = None
-    beverage_id: UUID | None = None
-    ghost: bool = False
-    takes_keg: bool = True
 
 
 def amount_of(volume_ml: Decimal, price_per_litre: int) -> int:
@@ -215,33 +82,91 @@ def _length_of(report: Report) -> timedelta | None:
 
 
 def settle(report: Report, known: Knowledge) -> Settlement:
-    """Decide what becomes of a new pour: accepted, billed or not, or held for a person."""
+    """Decide what becomes of a new pour: accepted, billed or not, or held for a person.
+
+    One that staff had entered by hand is compared with their figures and never billed again.
+    """
     told = span_of(report)
     visit, grant = _attribute(report, known)
     settles = grant or _grant_held_by_tap(report, visit, known)
     span = _within_visit(told, visit)
     keg = keg_at(known.kegs.get(report.tap_id, []), span.started_at)
     beverage_id = keg.beverage_id if keg else None
-    price = settles.price_per_litre if settles else _price_at(known, beverage_id, span.started_at)
+    price = settles.price_per_litre if settles else price_at(known, beverage_id, span.started_at)
     reason = _reason_to_hold(report, told, visit, price, settles)
-    ghost = visit is None and reason is None and report.volume_ml > 0
-    billed = reason is None and not ghost
-    return Settlement(
+    decided = Settlement(
         report=report,
-        status=Status.HELD if reason else Status.ACCEPTED,
-        reason=reason,
+        status=Status.ACCEPTED,
+        reason=None,
         span=span,
-        amount=amount_of(report.volume_ml, price or 0) if billed else 0,
         price_per_litre=price,
         visit=visit,
         settles=settles,
         keg_id=keg.keg_id if keg else None,
         beverage_id=beverage_id,
-        ghost=ghost,
         takes_keg=reason not in IMPOSSIBLE,
     )
+    entry = entry_of(report, visit, known.entries)
+    if entry:
+        return _compared(decided, entry, price)
+    reason = reason or _reason_to_ask(report, span, visit, known.entries)
+    if reason:
+        return replace(decided, status=Status.HELD, reason=reason)
+    if visit is None:
+        return replace(decided, ghost=report.volume_ml > 0)
+    return replace(decided, amount=amount_of(report.volume_ml, price or 0))
 
 
+def entry_of(report: Report, visit: Visit | None, entries: Sequence[Entry]) -> Entry | None:
+    """Return what staff entered for this very pour: its visit, tap and short id (SY-5)."""
+    if visit is None:
+        return None
+    wanted = (visit.visit_id, report.tap_id, report.short_id)
+    found = (one for one in entries if (one.visit_id, one.tap_id, one.short_id) == wanted)
+    return next(found, None)
+
+
+def _compared(decided: Settlement, entry: Entry, price: int | None) -> Settlement:
+    """Say whether the tap's figures agree with those that staff had entered (SY-6)."""
+    if _agree(decided.report.volume_ml, entry, price or 0):
+        return replace(decided, status=Status.RECONCILED, entry=entry)
+    return replace(decided, status=Status.MISMATCH, reason=DIFFERS, entry=entry)
+
+
+def _agree(volume_ml: Decimal, entry: Entry, price: int) -> bool:
+    """Return whether figures agree within a millilitre, and the stated amount within its price."""
+    if abs(volume_ml - entry.volume_ml) > AGREES_WITHIN_ML:
+        return False
+    if entry.stated_amount is None:
+        return True
+    leeway = amount_of(AGREES_WITHIN_ML, price) + 1
+    return abs(entry.stated_amount - amount_of(entry.volume_ml, price)) <= leeway
+
+
+def _reason_to_ask(
+    report: Report, span: Span, visit: Visit | None, entries: Sequence[Entry]
+) -> str | None:
+    """Return why a sound pour must wait: it may be the one that staff entered with a wrong id."""
+    if visit is None or report.volume_ml == 0:
+        return None
+    return ENTRY_UNMATCHED if entries_open_for(visit, report.tap_id, span, entries) else None
+
+
+def entries_open_for(
+    visit: Visit, tap_id: str, span: Span, entries: Sequence[Entry]
+) -> list[Entry]:
+    """Return the unmatched entries that may be of a pour: made at its visit and tap after it."""
+    return [
+        one
+        for one in entries
+        if (one.visit_id, one.tap_id) == (visit.visit_id, tap_id)
+        and span.started_at < one.entered_at
+    ]
+
+
+ENTRY_UNMATCHED = "manual_entry_unmatched"
+DIFFERS = "differs_from_manual_entry"
+AGREES_WITHIN_ML = Decimal(1)
 IMPOSSIBLE = frozenset({"negative_volume", "volume_impossible", "rate_impossible"})
 """Reasons that say the meter is wrong: no keg lost that much."""
 
@@ -317,7 +242,7 @@ def keg_at(connections: list[Connection], at: datetime) -> Connection | None:
     return connections[0] if connections else None
 
 
-def _price_at(known: Knowledge, beverage_id: UUID | None, at: datetime) -> int | None:
+def price_at(known: Knowledge, beverage_id: UUID | None, at: datetime) -> int | None:
     """Return the price in force at `at`, else the beverage's first, else None."""
     steps = known.prices.get(beverage_id, []) if beverage_id else []
     found = [step for step in steps if step.from_at <= at]
