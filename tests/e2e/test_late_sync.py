@@ -55,7 +55,7 @@ async def table(bar: RunningBar) -> AsyncIterator[Table]:
     await fleet.start()
     fleet.publish(tap.tap_id, "status", {"online": True, "pending_sync": 0}, retain=True)
     grant = await fleet.authorize(tap.tap_id, guest.card_uid, fields={})
-    yield Table(bar=bar, tap=tap, guest=guest, fleet=fleet, grant_id=grant["grant_id"])
+    yield Table(bar=bar, tap=tap, guest=guest, fleet=fleet, grant_id=str(grant["grant_id"]))
     await fleet.stop()
 
 

@@ -50,9 +50,9 @@ async def test_a_late_sync_that_agrees_is_on_record(bar: Bar) -> None:
 
 @pytest.mark.requirement("SY-6", "VI-6")
 async def test_a_late_sync_that_differs_is_on_record_with_its_reason(bar: Bar) -> None:
-    differs = {"status": PourStatus.MISMATCH, "reason": "differs_from_manual_entry"}
+    pour = bar.pour_told(None, kind=PourMismatched, reason="differs_from_manual_entry")
 
-    await bar.hear(bar.pour_told(None, kind=PourMismatched, **differs))
+    await bar.hear(pour.model_copy(update={"status": PourStatus.MISMATCH}))
 
     assert (await record(bar))[-1] == ("late_sync_mismatch", "system", "differs_from_manual_entry")
 
@@ -60,9 +60,11 @@ async def test_a_late_sync_that_differs_is_on_record_with_its_reason(bar: Bar) -
 @pytest.mark.requirement("VI-6")
 @pytest.mark.parametrize("decision", list(Decision))
 async def test_a_decision_is_on_record_with_who_and_why(bar: Bar, decision: Decision) -> None:
-    said = {"decision": decision, "actor": "anna", "why": "seen", "at": bar.clock.now()}
+    pour = bar.pour_told(
+        None, kind=PourDecided, decision=decision, actor="anna", why="seen", at=bar.clock.now()
+    )
 
-    await bar.hear(bar.pour_told(None, kind=PourDecided, **said))
+    await bar.hear(pour)
 
     assert (await record(bar))[-1] == (f"pour_decided_{decision.value}", "anna", "seen")
 

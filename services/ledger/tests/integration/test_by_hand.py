@@ -27,7 +27,7 @@ def order(bar: Books, **changes: object) -> ReconcilePour:
         "tap_id": "1",
         "volume_ml": Decimal(300),
     }
-    return ReconcilePour(**(fields | changes))  # type: ignore[arg-type]
+    return ReconcilePour.model_validate(fields | changes)
 
 
 async def enter(bar: Books, **changes: object) -> Pour:
