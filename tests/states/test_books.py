@@ -177,6 +177,8 @@ class Evening(RuleBasedStateMachine):
     def hold(self, guest: int, tap: str) -> None:
         """Hold everything that is free for one pour; a newer hold takes an older one's place."""
         one = self.people[guest]
+        if one.closed_at:
+            return  # auth-lock grants nothing to a closed visit
         pending = {key: held for key, held in one.held.items() if held[0] == "pending"}
         free = one.free + sum(amount for _, amount in pending.values())
         order = PlaceHold(

@@ -17,6 +17,7 @@ from pourline.contracts.base import (
     Page,
     Query,
     Text,
+    Volume,
 )
 from pourline.contracts.device import CardText
 from pourline.contracts.limits import COMPANIONS_MAX
@@ -347,6 +348,19 @@ class LockStale(Event):
     grant_id: Id
     lock_set_at: Instant
     over: bool = False
+    at: Instant
+
+
+class PourMissed(Event):
+    """A tap's meter counted more than the tap reported: beer ran and no pour told of it."""
+
+    TYPE: ClassVar[str] = "tap.pour_missed"
+    PRODUCER: ClassVar[str] = "auth-lock"
+    tap_id: str
+    location: str
+    volume_ml: Volume
+    pulses: int
+    lifetime_pulses: int
     at: Instant
 
 

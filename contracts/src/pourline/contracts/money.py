@@ -229,7 +229,7 @@ class PourSettled(Event):
     `settles_grant_id` is the grant whose lock this pour opens. `takes_keg` says whether the keg
     lost the volume; `replaces` is the pour, entered by hand, whose volume the keg has again.
     `ghost` is flow that nobody asked for. `pulses` are the meter's. `entered_by` entered it by
-    hand, with a `comment`.
+    hand, with a `comment`; `decided_by` decided it after it was held.
     """
 
     PRODUCER: ClassVar[str] = "ledger"
@@ -254,6 +254,7 @@ class PourSettled(Event):
     pulses: int | None = None
     entered_by: str | None = None
     comment: str | None = None
+    decided_by: str | None = None
     started_at: Instant
     ended_at: Instant
     received_at: Instant

@@ -155,6 +155,7 @@ ACCESS: dict[str, Access] = {
             money.GuestToppedUp,
             guests.LostCardUsed,
             guests.LockStale,
+            guests.PourMissed,
             taps.ConfigChanged,
             taps.TapStateChanged,
         ),

@@ -23,6 +23,7 @@ from pourline.auth_lock.handlers.authorize import Authorize
 from pourline.auth_lock.handlers.visits import SettleFirst
 from pourline.auth_lock.invariants import INVARIANTS
 from pourline.auth_lock.store import locks, taps
+from pourline.auth_lock.store.taps import StatusWord
 from pourline.contracts import guests
 from pourline.contracts.base import Command, Envelope, Event
 from pourline.contracts.base import Message as Contract
@@ -271,7 +272,7 @@ class Bar:
         """Hear a tap's status."""
         async with self.database.transaction() as unit:
             status = TapStatus(online=online, pending_sync=pending_sync)
-            await tap_handlers.take_status(unit, [(tap_id, 1, status)])
+            await tap_handlers.take_status(unit, [status_word(tap_id, status, self.clock)])
 
     async def stop_tap(self) -> None:
         """Stop tap 1."""
@@ -280,8 +281,8 @@ class Bar:
 
     async def force_unlock(self, reason: str) -> None:
         """Open the visit's locks by hand."""
+        order = ForceUnlock(visit_id=self.visit.id, reason=reason)
         async with self.database.transaction() as unit:
-            order = ForceUnlock(visit_id=self.visit.id, reason=reason)
             await visits.force_unlock(order, unit, STAFF)
 
     async def locked_at(self) -> str | None:
@@ -330,6 +331,11 @@ def envelope(event: Told, at: datetime) -> Envelope[Told]:
     )
 
 
+def status_word(tap_id: str, status: TapStatus, clock: FakeClock, *, seq: int = 1) -> StatusWord:
+    """Return a tap's status as the broker hands it on now."""
+    return StatusWord(tap_id=tap_id, seq=seq, at=clock.now(), status=status)
+
+
 async def connect_keg(
     database: Database, clock: FakeClock, tap_id: str, beverage_id: UUID, name: str = "Pils"
 ) -> None:
@@ -352,7 +358,7 @@ async def seat_tap(database: Database, clock: FakeClock, beverage_id: UUID, tap:
     """Set up a tap that is online and has a keg."""
     async with database.transaction() as unit:
         await tap_handlers.create_tap(tap, unit, STAFF)
-        await tap_handlers.take_status(unit, [(tap.id, 1, TapStatus(online=True))])
+        await tap_handlers.take_status(unit, [status_word(tap.id, TapStatus(online=True), clock)])
         await _price(unit, beverage_id, clock.now())
     await connect_keg(database, clock, tap.id, beverage_id)
 
@@ -378,16 +384,14 @@ async def open_bar(database: Database, bus: Client, clock: FakeClock) -> AsyncIt
     await ledger.open()
     beverage = new_id()
     for tap_id in ("1", "2"):
-        tap = CreateTap(id=tap_id, name=f"Tap {tap_id}")
-        await seat_tap(database, clock, beverage, tap)
-    visit = await seat_guest(database, CARD)
+        await seat_tap(database, clock, beverage, CreateTap(id=tap_id, name=f"Tap {tap_id}"))
     caller = Caller(bus=bus, wait_s=0.3)
     bar = Bar(
         database=database,
         clock=clock,
         ledger=ledger,
         caller=caller,
-        visit=visit,
+        visit=await seat_guest(database, CARD),
         beverage=beverage,
         authorize=Authorize(database=database, caller=caller, clock=clock),
     )

@@ -11,7 +11,7 @@ from pourline.contracts.cellar import (
     KegLevelChanged,
     StockConsumed,
 )
-from pourline.contracts.guests import LockStale, LostCardUsed
+from pourline.contracts.guests import LockStale, LostCardUsed, PourMissed
 from pourline.contracts.money import GuestToppedUp, PourAccepted, PourHeld, PourMismatched
 from pourline.contracts.taps import ConfigChanged, TapStateChanged
 from pourline.kit.nats import Handler
@@ -31,6 +31,7 @@ def routes() -> Mapping[type[Event], Handler]:
         GuestCorrected: handlers.on_corrections,
         GuestToppedUp: handlers.on_topups,
         LostCardUsed: handlers.on_lost_cards,
+        PourMissed: handlers.on_missed_pours,
         LockStale: handlers.on_stale_locks,
         ConfigChanged: handlers.on_config,
         TapStateChanged: handlers.on_tap_states,

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     STALE_LOCK = "stale_lock"
     STOP_UNCONFIRMED = "stop_unconfirmed"
     DEVICE_OFFLINE = "device_offline"
+    MISSED_POUR = "missed_pour"
     NEGATIVE_STOCK = "negative_stock"
 
 
@@ -49,6 +50,7 @@ SEVERITIES: dict[Kind, Severity] = {
     Kind.STALE_LOCK: Severity.WARNING,
     Kind.STOP_UNCONFIRMED: Severity.CRITICAL,
     Kind.DEVICE_OFFLINE: Severity.WARNING,
+    Kind.MISSED_POUR: Severity.WARNING,
     Kind.NEGATIVE_STOCK: Severity.WARNING,
 }
 
@@ -211,6 +213,18 @@ def stop_findings(*, tap_id: str, location: str, unconfirmed: bool) -> Findings:
         location=location,
         title=f"Tap {tap_id} does not confirm the stop",
         message="Its valve may be open. Close the tap by hand.",
+    )
+    return Findings(opens=(breach,))
+
+
+def missed_pour_findings(*, tap_id: str, location: str, volume_ml: Decimal) -> Findings:
+    """Return the alert that a meter opens which counted more than its tap reported."""
+    cause = Cause(kind=Kind.MISSED_POUR, subject_type="tap", subject_id=tap_id)
+    breach = Breach(
+        cause=cause,
+        location=location,
+        title=f"A pour at tap {tap_id} is missing",
+        message=f"Its meter counted some {volume_ml:.0f} ml more than it reported.",
     )
     return Findings(opens=(breach,))
 

@@ -19,7 +19,7 @@ from pourline.contracts.cellar import (
 )
 from pourline.contracts.device import AlertSubject
 from pourline.contracts.evening import Alert, AlertChanged
-from pourline.contracts.guests import LockStale, LostCardUsed
+from pourline.contracts.guests import LockStale, LostCardUsed, PourMissed
 from pourline.contracts.money import GuestToppedUp, PourAccepted, PourHeld, PourMismatched
 from pourline.contracts.taps import ConfigChanged, TapStateChanged
 from pourline.kit.db import Row, UnitOfWork
@@ -216,6 +216,21 @@ async def on_tap_states(events: Sequence[Envelope[TapStateChanged]], unit: UnitO
         for tap in newest
     ]
     await apply(unit, findings)
+
+
+async def on_missed_pours(events: Sequence[Envelope[PourMissed]], unit: UnitOfWork) -> None:
+    """Tell staff of beer that ran and that no pour told of."""
+    await apply(
+        unit,
+        [
+            domain.missed_pour_findings(
+                tap_id=event.data.tap_id,
+                location=event.data.location,
+                volume_ml=event.data.volume_ml,
+            )
+            for event in events
+        ],
+    )
 
 
 async def on_lost_cards(events: Sequence[Envelope[LostCardUsed]], unit: UnitOfWork) -> None:

@@ -53,6 +53,8 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
     plumbing.service.loops["orders"] = partial(jobs.every, jobs.STOP_EVERY_S, orders)
     stale = jobs.StaleLocks(database=plumbing.database)
     plumbing.service.loops["stale-locks"] = partial(jobs.every, jobs.STALE_EVERY_S, stale)
+    looks = jobs.Meters(database=plumbing.database)
+    plumbing.service.loops["meters"] = partial(jobs.every, jobs.METERS_EVERY_S, looks)
     repricing = jobs.Repricing(database=plumbing.database, clock=clock)
     plumbing.service.loops["prices"] = partial(jobs.every, jobs.PRICES_EVERY_S, repricing)
     _keep_record(plumbing)

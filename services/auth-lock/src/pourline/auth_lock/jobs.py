@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import orjson
 from nats.aio.client import Client
 
+from pourline.auth_lock.handlers import meters
 from pourline.auth_lock.handlers.directory import OPERATOR, Directory
 from pourline.auth_lock.handlers.locks import announce_states, tell_stale
 from pourline.auth_lock.store import taps
@@ -29,6 +30,7 @@ SEARCH_EVERY_S = 60.0
 PRICES_EVERY_S = 2.0
 STOP_EVERY_S = 1.0
 STALE_EVERY_S = 2.0
+METERS_EVERY_S = 5.0
 STOP_CONFIRMED_WITHIN = timedelta(seconds=5)
 """A tap that has not closed its valve by then is a person's business (contract, "Pours")."""
 ORDER_IS_NEW = timedelta(seconds=1)
@@ -145,6 +147,18 @@ class StaleLocks:
         """Look once."""
         async with self._database.transaction() as unit:
             await tell_stale(unit)
+
+
+class Meters:
+    """Looks for pours that were never told, at taps that rest."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def __call__(self) -> None:
+        """Look once."""
+        async with self._database.transaction() as unit:
+            await meters.look(unit)
 
 
 def _is_overdue(order: Row, now: datetime) -> bool:

@@ -139,6 +139,7 @@ tap = sa.Table(
     sa.Column("valve", sa.Text),
     sa.Column("lifetime_pulses", sa.BigInteger),
     sa.Column("status_seq", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    sa.Column("status_at", INSTANT),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("state_version", sa.BigInteger, nullable=False, server_default=sa.text("1")),
     sa.Column("told_version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
@@ -151,6 +152,16 @@ tap = sa.Table(
     sa.Column("reason_under", sa.Text),
     sa.Column("reader_profile", sa.Text, nullable=False, server_default=sa.text("'hex'")),
     sa.Index("tap_untold", "id", postgresql_where=sa.text("told_version < state_version")),
+)
+
+meter = sa.Table(
+    "meter",
+    metadata,
+    sa.Column("tap_id", sa.Text, primary_key=True),
+    sa.Column("base_pulses", sa.BigInteger),
+    sa.Column("told_pulses", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    sa.Column("told_ml", VOLUME, nullable=False, server_default=sa.text("0")),
+    sa.Column("heard_at", INSTANT),
 )
 
 beverage = sa.Table(

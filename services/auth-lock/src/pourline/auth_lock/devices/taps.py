@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pourline.auth_lock.domain import Denied, Deny
 from pourline.auth_lock.handlers.answers import Asked, denial
 from pourline.auth_lock.handlers.taps import take_status
+from pourline.auth_lock.store.taps import StatusWord
 from pourline.contracts.base import readable_id
 from pourline.contracts.device import (
     PAYLOAD_BYTES_MAX,
@@ -118,6 +119,13 @@ class StatusEdge:
             except ValidationError as error:
                 await self._set_aside(message, f"malformed: {first_fault(error)}", 1)
                 continue
-            reports.append((device_of(message.subject).device_id, message.sequence, status))
+            reports.append(
+                StatusWord(
+                    tap_id=device_of(message.subject).device_id,
+                    seq=message.sequence,
+                    at=message.received_at,
+                    status=status,
+                )
+            )
         async with self._database.transaction() as unit:
             await take_status(unit, reports)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pourline.auth_lock.domain import CONFIG
 from pourline.auth_lock.errors import VisitNotLocked, VisitUnknown
+from pourline.auth_lock.handlers import meters
 from pourline.auth_lock.store import audit, guests, limits, locks, taps
 from pourline.contracts.base import Envelope
 from pourline.contracts.books import GuestCorrected, PourDecided
@@ -91,6 +92,7 @@ async def know_accepted_pours(events: Sequence[Envelope[PourAccepted]], unit: Un
     """Count pours against their guests' limits and open their locks, in one commit."""
     pours = [event.data for event in events]
     await count_poured(unit, pours)
+    await meters.count(unit, pours)
     for pour in pours:
         if pour.entered_by:
             await _on_record(unit, "pour_entered", pour, actor=pour.entered_by, why=pour.comment)
@@ -99,12 +101,15 @@ async def know_accepted_pours(events: Sequence[Envelope[PourAccepted]], unit: Un
 
 async def open_locks_of_pours(events: Sequence[Envelope[PourSettled]], unit: UnitOfWork) -> None:
     """Open the locks whose own grant's pour is in the books."""
-    await _open_locks(unit, [event.data for event in events])
+    pours = [event.data for event in events]
+    await meters.count(unit, pours)
+    await _open_locks(unit, pours)
 
 
 async def know_late_pours(events: Sequence[Envelope[PourSettled]], unit: UnitOfWork) -> None:
     """Record what a tap sent after staff had entered it by hand (SY-6), and open its lock."""
     pours = [event.data for event in events]
+    await meters.count(unit, [pour for pour in pours if pour.reason != OTHER_CONTENT])
     for pour in pours:
         if pour.reason == OTHER_CONTENT:
             await _on_record(unit, "pour_mismatched", pour, why=pour.reason)

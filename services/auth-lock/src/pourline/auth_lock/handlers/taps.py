@@ -10,6 +10,7 @@ from pourline.auth_lock.domain import TapState
 from pourline.auth_lock.errors import TapExists, TapUnknown
 from pourline.auth_lock.handlers.locks import announce_states
 from pourline.auth_lock.store import audit, taps
+from pourline.auth_lock.store.taps import StatusWord
 from pourline.contracts import taps as contract
 from pourline.contracts.base import Envelope, Listing
 from pourline.contracts.cellar import (
@@ -18,7 +19,6 @@ from pourline.contracts.cellar import (
     KegDisconnected,
     KegLevelChanged,
 )
-from pourline.contracts.device import TapStatus
 from pourline.contracts.money import PriceChanged
 from pourline.contracts.taps import Tap, TapWithSecret
 from pourline.kit.db import Row, UnitOfWork
@@ -125,13 +125,11 @@ async def tap_exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
     return await taps.find_tap(unit, str(raw.get("tap_id", ""))) is not None
 
 
-async def take_status(unit: UnitOfWork, reports: Sequence[tuple[str, int, TapStatus]]) -> None:
+async def take_status(unit: UnitOfWork, words: Sequence[StatusWord]) -> None:
     """Know taps' links, in the broker's order; the newest word of each tap counts."""
-    newest = {tap_id: (seq, status) for tap_id, seq, status in reports}
+    newest = {word.tap_id: word for word in sorted(words, key=lambda word: (word.at, word.seq))}
     relinked = {
-        tap_id
-        for tap_id, (seq, status) in sorted(newest.items())
-        if await taps.save_status(unit, tap_id=tap_id, seq=seq, status=status)
+        tap_id for tap_id, word in sorted(newest.items()) if await taps.save_status(unit, word)
     }
     await announce_states(unit, list(newest), relinked=relinked)
 

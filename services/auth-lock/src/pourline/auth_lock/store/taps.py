@@ -1,6 +1,7 @@
 """Taps: their credential, keg, link, order and the state that follows from them."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -104,13 +105,32 @@ async def reset_sync(unit: UnitOfWork, *, tap_id: str) -> bool:
     return bool(await unit.count("UPDATE tap SET sync_was_reset = true WHERE id = %s", (tap_id,)))
 
 
-async def save_status(unit: UnitOfWork, *, tap_id: str, seq: int, status: TapStatus) -> bool:
-    """Know a tap's link and return whether it is another one; `seq` is the broker's order."""
+@dataclass(frozen=True, kw_only=True)
+class StatusWord:
+    """A tap's status, the broker's number for it, and when the broker took it."""
+
+    tap_id: str
+    seq: int
+    at: datetime
+    status: TapStatus
+
+
+async def save_status(unit: UnitOfWork, word: StatusWord) -> bool:
+    """Know a tap's link and return whether it is another one.
+
+    A word that comes again after a newer one is old by number and by time; after a broker lost
+    everything numbers begin anew, after a clock was set back times do: neither alone makes it old.
+    """
+    tap_id, seq, status = word.tap_id, word.seq, word.status
     before = await unit.maybe(
-        "SELECT online, pending_sync, valve, status_seq FROM tap WHERE id = %s FOR UPDATE",
-        (tap_id,),
+        """
+        SELECT online, pending_sync, valve, status_seq,
+               coalesce(%s < status_at, false) AS is_earlier
+        FROM tap WHERE id = %s FOR UPDATE
+        """,
+        (word.at, tap_id),
     )
-    if before is None:
+    if before is None or (before["is_earlier"] and seq < before["status_seq"]):
         return False
     link = (before["online"], before["pending_sync"], before["valve"])
     now = (status.online, status.pending_sync, status.valve or before["valve"])
@@ -121,7 +141,7 @@ async def save_status(unit: UnitOfWork, *, tap_id: str, seq: int, status: TapSta
         UPDATE tap SET online = %s, pending_sync = %s, valve = coalesce(%s, valve),
                        lifetime_pulses = coalesce(%s, lifetime_pulses), sync_was_reset = false,
                        stop_overdue = stop_overdue AND coalesce(%s, valve, '') <> 'closed',
-                       status_seq = %s
+                       status_seq = %s, status_at = %s
         WHERE id = %s
         """,
         (
@@ -131,6 +151,7 @@ async def save_status(unit: UnitOfWork, *, tap_id: str, seq: int, status: TapSta
             status.lifetime_pulses,
             status.valve,
             seq,
+            word.at,
             tap_id,
         ),
     )
