@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -34,6 +33,7 @@ from pourline.ledger.handlers.pours import TakeInPours
 from pourline.ledger.store import copies
 from pourline.testkit.books import STAFF, Books, open_books
 from pourline.testkit.clock import FakeClock
+from pourline.testkit.machines import searching
 from pourline.testkit.plugin import FreshDatabase
 
 PRICE = 500
@@ -421,10 +421,5 @@ def test_the_books_are_the_models_whatever_happens_in_whatever_order(
 ) -> None:
     run_state_machine_as_test(
         lambda: Evening(lambda: fresh_database("ledger")),  # type: ignore[arg-type] # a maker serves
-        settings=settings(
-            max_examples=settings().max_examples // 4,
-            stateful_step_count=30,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=searching(share=4, steps=30),
     )

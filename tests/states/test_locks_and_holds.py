@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -51,6 +50,7 @@ from pourline.ledger.handlers.pours import TakeInPours
 from pourline.ledger.invariants import INVARIANTS as LEDGER_RULES
 from pourline.local.verify import ACROSS
 from pourline.testkit.clock import FakeClock
+from pourline.testkit.machines import searching
 from pourline.testkit.plugin import FreshDatabase
 from pourline.testkit.shaky_bus import Crashed
 
@@ -439,11 +439,5 @@ def urls(fresh_database: FreshDatabase) -> Mapping[str, str]:
 def test_no_visit_pours_twice_at_once_whatever_happens_when(urls: Mapping[str, str]) -> None:
     run_state_machine_as_test(
         lambda: Evening(urls),  # type: ignore[arg-type] # a maker serves as the class
-        settings=settings(
-            # An example takes a second: an eighth of what the profile gives a pure rule.
-            max_examples=settings().max_examples // 8,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=searching(share=8, steps=40),
     )

@@ -7,7 +7,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -27,6 +26,7 @@ from pourline.kit.nats import EventConsumer
 from pourline.kit.outbox import Relay
 from pourline.kit.replay import Retelling
 from pourline.testkit.clock import FakeClock
+from pourline.testkit.machines import searching
 from pourline.testkit.shaky_bus import Crashed, ShakyBus, Stored
 
 CONSUMER = "shift--events"
@@ -185,11 +185,5 @@ def plumbing_url(database_url: str) -> str:
 def test_every_event_has_its_effect_once_whatever_happens_on_the_way(plumbing_url: str) -> None:
     run_state_machine_as_test(
         lambda: Plumbing(plumbing_url),  # type: ignore[arg-type] # a maker serves as the class
-        settings=settings(
-            # An example costs half a second: a sixth of what the profile gives a pure rule.
-            max_examples=settings().max_examples // 6,
-            stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=searching(share=6, steps=25),
     )

@@ -19,12 +19,15 @@ class TapState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TapFacts:
-    """What bears on a tap's state. `order` is what staff want it to be, if anything."""
+    """What bears on a tap's state. `order` is what staff want it to be, if anything.
+
+    `offline`: its last word, or its will, says so; a tap that never spoke is not.
+    """
 
     order: TapState | None
     keg_id: UUID | None
     remaining_ml: Decimal | None
-    online: bool
+    offline: bool
     pending_sync: int
     sync_was_reset: bool
     locked: bool
@@ -36,7 +39,7 @@ def tap_state(facts: TapFacts) -> TapState:
         return facts.order
     if facts.keg_id is None or (facts.remaining_ml is not None and facts.remaining_ml <= 0):
         return TapState.OUT_OF_KEG
-    unsettled = facts.pending_sync > 0 or (facts.locked and not facts.online)
+    unsettled = facts.pending_sync > 0 or (facts.locked and facts.offline)
     if unsettled and not facts.sync_was_reset:
         return TapState.PROCESSING_SYNC
     return TapState.ACTIVE

@@ -20,7 +20,7 @@ from pourline.auth_lock.domain import (
 from pourline.auth_lock.handlers import answers
 from pourline.auth_lock.handlers.answers import UNAVAILABLE, Asked, denial, repeat
 from pourline.auth_lock.handlers.facts import Look, Seen, config_of, verdict_on
-from pourline.auth_lock.handlers.locks import release, release_settled
+from pourline.auth_lock.handlers.locks import announce_states, release, release_settled
 from pourline.auth_lock.store import audit, limits, locks, taps
 from pourline.contracts.device import AuthorizeResult, Decision
 from pourline.contracts.guests import LockTaken
@@ -336,4 +336,5 @@ async def _record_allowed(unit: UnitOfWork, begun: _Begun, lock_set_at: datetime
         ),
         aggregate=f"grant:{begun.grant_id}",
     )
-    await taps.touch(unit, tap.tap_id)
+    if await taps.touch(unit, tap.tap_id):
+        await announce_states(unit, [tap.tap_id])  # locked while offline: its pour may come late

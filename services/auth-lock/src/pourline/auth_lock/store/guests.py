@@ -19,7 +19,7 @@ VISIT_COLUMNS = f"""
     visit.reactivations, visit.reactivated_at, visit.reactivated_by, guest.cut_off_at,
     guest.cut_off_by, guest.cut_off_reason,
     tap_lock.tap_id, tap_lock.lock_set_at, tap_lock.grant_id,
-    (NOT tap.online OR tap.pending_sync > 0) AS lock_is_offline
+    ((tap.status_seq > 0 AND NOT tap.online) OR tap.pending_sync > 0) AS lock_is_offline
 """
 VISIT_FROM = """
     visit JOIN guest ON guest.id = visit.guest_id

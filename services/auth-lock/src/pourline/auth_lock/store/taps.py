@@ -260,7 +260,7 @@ def _facts(row: Row) -> TapFacts:
         order=TapState(row["staff_order"]) if row["staff_order"] else None,
         keg_id=row["keg_id"],
         remaining_ml=row["remaining_ml"],
-        online=row["online"],
+        offline=row["status_seq"] > 0 and not row["online"],
         pending_sync=row["pending_sync"],
         sync_was_reset=row["sync_was_reset"],
         locked=row["locked"],
@@ -348,9 +348,16 @@ async def touch_repriced(unit: UnitOfWork, *, since: datetime, until: datetime) 
     )
 
 
-async def touch(unit: UnitOfWork, tap_id: str) -> None:
-    """Have a tap's retained state told again."""
-    await unit.execute("UPDATE tap SET state_version = state_version + 1 WHERE id = %s", (tap_id,))
+async def touch(unit: UnitOfWork, tap_id: str) -> bool:
+    """Have a tap's state told again; return whether the tap is known to be offline."""
+    row = await unit.maybe(
+        """
+        UPDATE tap SET state_version = state_version + 1 WHERE id = %s
+        RETURNING status_seq > 0 AND NOT online AS is_offline
+        """,
+        (tap_id,),
+    )
+    return bool(row and row["is_offline"])
 
 
 def state_event(row: Row, *, at: datetime) -> TapStateChanged:
