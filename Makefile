@@ -43,7 +43,7 @@ resilience: setup ## Let a seed decide what goes wrong: SEEDS=20 FIRST=1, or SEE
 
 promises: SEEDS = 60
 promises: setup ## Play 60 seeds, let controllers die at every await, write docs/promises.md (half an hour)
-	for part in "seeds --seeds $(SEEDS) --first $(FIRST)" controllers offline; do \
+	for part in "seeds --seeds $(SEEDS) --first $(FIRST)" controllers offline evening; do \
 	  $(BIN)/python -m pourline.testkit.resilience $$part --json docs/promises.json || exit 1; done
 	$(BIN)/python -m pourline.testkit.resilience page --json docs/promises.json --page docs/promises.md
 
@@ -97,9 +97,12 @@ migration: setup ## Write a service's next migration: SERVICE=ledger REVISION=00
 
 ##@ Measure
 
-.PHONY: bench bench-growth
+.PHONY: bench bench-books bench-growth
 bench: setup ## Print speeds and memory beside the floors measured in the same run
 	$(BIN)/python -m bench
+
+bench-books: setup ## Print what a pour costs with 1,000,000 in the books, and memory over 100,000
+	$(BIN)/python -m bench.books
 
 bench-growth: setup ## Print what a card costs with 100,000 guests and 1,000,000 audit rows
 	$(BIN)/python -m bench.growth

@@ -15,7 +15,10 @@ from pourline.testkit.bar import run_bar
 from pourline.testkit.resilience import report
 from pourline.testkit.resilience.lives import die, every_step, wards
 from pourline.testkit.resilience.offline import comes_back
+from pourline.testkit.resilience.run import play
+from pourline.testkit.resilience.schedule import long_evening
 from pourline.testkit.resilience.seeds import folder_for, play_all
+from pourline.testkit.resilience.world import RAW_TAPS, open_world
 
 TAPS_TO_DIE_AT: Final = 4
 OFFLINE_POURS: Final = 10_000
@@ -32,6 +35,8 @@ def main() -> int:
             return asyncio.run(_controllers(arguments))
         case "offline":
             return asyncio.run(_offline(arguments))
+        case "evening":
+            return asyncio.run(_evening(arguments))
         case _:
             arguments.page.write_text(report.page(json.loads(arguments.json.read_text())))
             return 0
@@ -87,6 +92,24 @@ async def _offline(arguments: argparse.Namespace) -> int:
     return 1 if code or back.wrong else 0
 
 
+async def _evening(arguments: argparse.Namespace) -> int:
+    """Play one long evening of many taps while everything is killed and cut at random."""
+    timetable = long_evening(arguments.first, seconds=arguments.minutes * 60)
+    _say(timetable)
+    with folder_for(arguments.keep, "evening") as folder:
+        controlled = arguments.taps - RAW_TAPS
+        async with open_world(folder, timetable.kind, controlled=controlled) as world:
+            outcome = await play(world, timetable)
+            code, text = await world.bar.run("verify")
+    _say(outcome)
+    _say(text)
+    told = report.of_evening(
+        outcome, taps=arguments.taps, minutes=arguments.minutes, faults=len(timetable.steps)
+    )
+    _keep(arguments, {"evening": told})
+    return 1 if code or not outcome.is_right else 0
+
+
 def _keep(arguments: argparse.Namespace, told: Mapping[str, object]) -> None:
     if arguments.json:
         report.keep(arguments.json, told)
@@ -99,11 +122,13 @@ def _say(what: object) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make resilience", description=__doc__)
-    parts = ("seeds", "controllers", "offline", "page")
+    parts = ("seeds", "controllers", "offline", "evening", "page")
     parser.add_argument("part", nargs="?", choices=parts, default="seeds")
     parser.add_argument("--seeds", type=int, default=10, help="how many (default 10)")
     parser.add_argument("--first", type=int, default=1, help="the first of them (default 1)")
     parser.add_argument("--seed", type=int, help="exactly this one, on a fresh bar")
+    parser.add_argument("--taps", type=int, default=50, help="of a long evening (default 50)")
+    parser.add_argument("--minutes", type=float, default=10, help="of it (default 10)")
     parser.add_argument("--keep", type=Path, help="keep the bars' folders here")
     parser.add_argument("--json", type=Path, help="write what came of it here")
     parser.add_argument("--page", type=Path, help="with `page`: the page to write")

@@ -13,6 +13,12 @@ LISTED_MAX: Final = 1000
 async def books_of(bar: RunningBar, visit_id: str) -> dict[str, Booked]:
     """Return the pours that the bar has of a visit, empty ones too, by `client_tx_id`."""
     path = f"/api/pours?visit_id={visit_id}&limit={LISTED_MAX}"
+    items: list[dict[str, Any]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = await exactly(bar, path + (f"&cursor={cursor}" if cursor else ""))
+        items += page["items"]
+        cursor = page["next"]
     booked = [
         Booked(
             client_tx_id=one["client_tx_id"],
@@ -20,7 +26,7 @@ async def books_of(bar: RunningBar, visit_id: str) -> dict[str, Booked]:
             amount=one["amount"],
             status=one["status"],
         )
-        for one in (await exactly(bar, path))["items"]
+        for one in items
     ]
     return {one.client_tx_id: one for one in booked}
 

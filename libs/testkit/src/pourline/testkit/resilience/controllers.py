@@ -127,14 +127,14 @@ class Drinkers(Observer):
         """Whether nobody drinks and every pour has its status."""
         return self.controller.phase is Phase.IDLE and not self.controller.unanswered
 
-    async def serve(self, dice: random.Random, closing: asyncio.Event) -> None:
+    async def serve(self, dice: random.Random, closing: asyncio.Event, *, between_s: float) -> None:
         """Let one guest after another drink, until it is closing time."""
         cards = itertools.cycle(self._cards)
         while self._cards and not closing.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(DRINK_WITHIN_S):
                     await self.drink(next(cards), Decimal(dice.choice(SIZES_ML)))
-            await asyncio.sleep(BETWEEN_GUESTS_S)
+            await asyncio.sleep(between_s)
 
     async def drink(self, card_uid: str, volume_ml: Decimal) -> None:
         """Show a card, pour what is allowed, take the card; no more when it is refused."""
@@ -199,7 +199,7 @@ async def live(folder: Path) -> None:
         async with asyncio.TaskGroup() as evening:
             for tap in taps:
                 await tap.controller.link.connected.wait()
-                evening.create_task(tap.serve(dice, closing))
+                evening.create_task(tap.serve(dice, closing, between_s=told["between_s"]))
         for tap, store in zip(taps, stores, strict=True):
             while not tap.is_settled or store.pours():  # noqa: ASYNC110 - the taps' own state
                 await asyncio.sleep(LOOK_S)
@@ -213,12 +213,25 @@ async def live(folder: Path) -> None:
 class Controllers:
     """The process of some controllers."""
 
-    def __init__(self, folder: Path, seats: Sequence[Seat], *, mqtt_url: str, seed: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seats: Sequence[Seat],
+        *,
+        mqtt_url: str,
+        seed: int,
+        between_guests_s: float = BETWEEN_GUESTS_S,
+    ) -> None:
         self.seats = seats
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        told = {"seats": [asdict(seat) for seat in seats], "mqtt_url": mqtt_url, "seed": seed}
+        told = {
+            "seats": [asdict(seat) for seat in seats],
+            "mqtt_url": mqtt_url,
+            "seed": seed,
+            "between_s": between_guests_s,
+        }
         (folder / "seats.json").write_text(json.dumps(told))
 
     async def start(self) -> None:

@@ -53,7 +53,18 @@ one pour for each grant that was stored, with the volume that the store knew.
 ## Back after a long time
 
 {returns}
+
+## One long evening
+
+{evening}
 """
+EVENING: Final = (
+    "{taps} taps for {minutes:g} minutes, on servers behind proxies, with a fault every ten seconds"
+    " or so ({faults} in all: controllers, services, bus and database killed, frozen or cut off):"
+    " {pours} pours, {lost} lost, {doubled} charged twice. Afterwards every balance was what was"
+    " paid in less what its pours cost, every keg had lost what its tap poured, and"
+    " `pourline verify` was clean{but}."
+)
 RETURN: Final = (
     "A controller with {pours} stored pours had all answered after {answered_after_s:.1f} s;"
     " meanwhile {live_pours} pours of four other taps were answered with a p50 of"
@@ -90,6 +101,12 @@ def of_deaths(what: str, deaths: Sequence[Death]) -> Json:
         "half_poured": sum(volume > 0 for volume in left),
         "wrong": wrong,
     }
+
+
+def of_evening(outcome: Outcome, *, taps: int, minutes: float, faults: int) -> Json:
+    """Return a long evening as the JSON keeps it."""
+    size = {"taps": taps, "minutes": minutes, "faults": faults}
+    return of_seeds([outcome])[0] | size
 
 
 def of_return(back: Return) -> Json:
@@ -137,7 +154,14 @@ def page(told: Json) -> str:
             for one in told["deaths"]
         ),
         returns="\n".join(RETURN.format(**one) for one in told["returns"]),
+        evening=_evening(told["evening"]),
     )
+
+
+def _evening(told: Json) -> str:
+    """Say what came of the long evening, what was not right included."""
+    but = f"; but {told['wrong'][0].splitlines()[0][:200]}" if told["wrong"] else ""
+    return EVENING.format(**told, but=but)
 
 
 def _failure(seed: Json) -> str:

@@ -14,12 +14,11 @@ from pourline.testkit.resilience.books import account_of, books_of
 from pourline.testkit.resilience.controllers import Controllers, Seat
 from pourline.testkit.resilience.faults import Scene
 from pourline.testkit.resilience.raw import RawSeat, RawTaps, plan
-from pourline.testkit.resilience.schedule import LOAD_S, Schedule, Step
+from pourline.testkit.resilience.schedule import Schedule, Step
 from pourline.testkit.resilience.truth import Account, Booked, Poured
 from pourline.testkit.resilience.world import PRICE, RAW_TAPS, TOP_UP, Probe, World
 from pourline.testkit.until import until
 
-RAW_POURS: Final = 340
 CARDS_A_TAP: Final = 2
 READY_WITHIN_S: Final = 60.0
 ANSWERED_WITHIN_S: Final = 60.0
@@ -108,11 +107,20 @@ class Evening:
         self._raw_guests, prober = self._guests[:RAW_TAPS], self._guests[RAW_TAPS]
         cards = [guest.card_uid for guest in self._guests[RAW_TAPS + 1 :]]
         seats = [
-            Seat(tap_id=tap.tap_id, secret=tap.secret, cards=tuple(cards[number::3]))
+            Seat(
+                tap_id=tap.tap_id,
+                secret=tap.secret,
+                cards=tuple(cards[number :: len(world.controlled)]),
+            )
             for number, tap in enumerate(world.controlled)
         ]
-        folder = world.folder / f"seed-{seed}"
-        self._controllers = Controllers(folder, seats, mqtt_url=world.mqtt_url, seed=seed)
+        self._controllers = Controllers(
+            world.folder / f"seed-{seed}",
+            seats,
+            mqtt_url=world.mqtt_url,
+            seed=seed,
+            between_guests_s=self._schedule.between_guests_s,
+        )
         await self._controllers.start()
         await until(lambda: world.serves(world.raw[-1].tap_id, prober.card_uid), within_s=30)
         probing = world.probe(prober.card_uid, self._probe, self._closing)
@@ -123,15 +131,18 @@ class Evening:
 
     async def pour(self) -> None:
         """Let the taps pour while things go wrong."""
-        dice = random.Random(self._schedule.seed)  # noqa: S311 - it must repeat itself
+        timetable = self._schedule
+        dice = random.Random(timetable.seed)  # noqa: S311 - it must repeat itself
         seats = [
             RawSeat(tap_id=tap.tap_id, visit_id=guest.visit_id, price_per_litre=PRICE)
             for tap, guest in zip(self._world.raw, self._raw_guests, strict=False)
         ]
-        messages = plan(dice, self._world.fleet, seats, pours=RAW_POURS, over_s=LOAD_S)
+        messages = plan(
+            dice, self._world.fleet, seats, pours=timetable.raw_pours, over_s=timetable.load_s
+        )
         async with asyncio.TaskGroup() as group:
             group.create_task(self._raw.pour(messages))
-            for step in self._schedule.steps:
+            for step in timetable.steps:
                 group.create_task(self._go_wrong(step))
 
     async def _go_wrong(self, step: Step) -> None:

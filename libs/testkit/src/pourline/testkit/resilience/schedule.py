@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pourline.contracts.topology import SERVICES
@@ -20,6 +20,11 @@ SERVERS: Final = ("nats-server", "postgres")
 WRITTEN: Final = 1_000_000
 """Evenings that are written down, not drawn, have numbers from here on."""
 PROCESSES: Final = (*SERVICES, *SERVERS)
+APART_S: Final = (6.0, 14.0)
+QUIET_END_S: Final = 10.0
+LONG_POURS_PER_S: Final = 10
+LONG_BETWEEN_GUESTS_S: Final = 3.0
+"""A long evening is about its length and its taps: guests come at a bar's pace."""
 NAMED_EACH: Final = 3
 """Every third seed plays on named servers, where bus and database stand behind proxies too."""
 HANGS_ARE_REPLACED: Final = True
@@ -42,11 +47,17 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """What happens in the evening of one seed."""
+    """What happens in the evening of one seed: `raw_pours` in `load_s` seconds, and faults.
+
+    `between_guests_s` is how long a controller's tap rests after each guest.
+    """
 
     seed: int
     kind: Kind
     steps: Sequence[Step]
+    load_s: float = LOAD_S
+    raw_pours: int = 340
+    between_guests_s: float = 0.15
 
     def __str__(self) -> str:
         """Say it so that a reader understands what went wrong when."""
@@ -73,6 +84,27 @@ def schedule(seed: int) -> Schedule:
         if not any(_collide(step, other) for other in steps):
             steps.append(step)
     return Schedule(seed=seed, kind=kind, steps=sorted(steps, key=lambda one: one.at_s))
+
+
+def long_evening(seed: int, *, seconds: float) -> Schedule:
+    """Return an evening of that length: a fault begins every ten seconds or so, until its last."""
+    dice = random.Random(seed)  # noqa: S311 - it must repeat itself
+    steps: list[Step] = []
+    begins_s = 5.0
+    while begins_s < seconds - QUIET_END_S:
+        step = replace(_step(dice, Kind.NAMED), at_s=begins_s)
+        if any(_collide(step, other) for other in steps):
+            continue
+        steps.append(step)
+        begins_s += dice.uniform(*APART_S)
+    return Schedule(
+        seed=seed,
+        kind=Kind.NAMED,
+        steps=steps,
+        load_s=seconds,
+        raw_pours=int(seconds * LONG_POURS_PER_S),
+        between_guests_s=LONG_BETWEEN_GUESTS_S,
+    )
 
 
 def everybody_dies() -> Schedule:

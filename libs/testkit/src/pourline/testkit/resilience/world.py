@@ -83,11 +83,11 @@ class World:
         """The process that restarts the servers; None when that is this one."""
         return None if self.kind is Kind.NAMED else self.bar.processes()[0]
 
-    async def seat_taps(self) -> None:
+    async def seat_taps(self, controlled: int) -> None:
         """Set up the taps and their kegs; the last raw one is the probe's."""
         seats = [
             await self.bar.seat_tap(keg_ml=KEG_ML, price_per_litre=PRICE)
-            for _ in range(RAW_TAPS + 1 + CONTROLLED_TAPS)
+            for _ in range(RAW_TAPS + 1 + controlled)
         ]
         self.raw, self.controlled = seats[: RAW_TAPS + 1], seats[RAW_TAPS + 1 :]
         self.fleet = Fleet(
@@ -153,8 +153,10 @@ def _descendant(name: str) -> psutil.Process | None:
 
 
 @contextlib.asynccontextmanager
-async def open_world(folder: Path, kind: Kind) -> AsyncIterator[World]:
-    """Run a bar with its taps connected; nothing of it stays behind."""
+async def open_world(
+    folder: Path, kind: Kind, *, controlled: int = CONTROLLED_TAPS
+) -> AsyncIterator[World]:
+    """Run a bar with its taps connected, so many with controllers; nothing of it stays behind."""
     async with contextlib.AsyncExitStack() as parts:
         proxies: dict[str, Proxy] = {}
         environment: dict[str, str] = {}
@@ -167,7 +169,7 @@ async def open_world(folder: Path, kind: Kind) -> AsyncIterator[World]:
         assert mqtt_port is not None
         proxies["taps"] = await parts.enter_async_context(proxied(mqtt_port))
         world = World(folder, bar, proxies)
-        await world.seat_taps()
+        await world.seat_taps(controlled)
         async with world.fleet:
             for seat in world.raw:
                 online = {"online": True, "pending_sync": 0}
