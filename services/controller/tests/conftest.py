@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -165,38 +166,56 @@ class Heard(Observer):
         self.statuses.append(result["status"])
 
 
+RULES = Rules(
+    ml_per_pulse=Decimal("0.5"),
+    idle_end_ms=200,
+    settle_ms=60,
+    unused_end_ms=300,
+    leak_settled_ms=200,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What a test wants other than usual of a tap."""
+
+    rules: Rules = RULES
+    overdue_s: float = 60.0
+    mqtt_url: str = ""
+    store: Callable[[Path], Store] = Store
+    wire: Callable[[Hardware], Hardware] = lambda hardware: hardware
+
+
 class TapUnderTest:
     """The reference controller with simulated hardware, in this process; can be cut off."""
 
-    def __init__(self, broker: BrokerProcess, tap_id: str, path: Path) -> None:
+    def __init__(
+        self, broker: BrokerProcess, tap_id: str, path: Path, setup: "Setup | None" = None
+    ) -> None:
         self.path = path
         self.heard = Heard()
+        self.setup = setup or Setup()
         self.display = KeptDisplay()
         self._executor = ThreadPoolExecutor(STORE_THREADS)
         self._config = TapConfig(
             tap_id=tap_id,
             secret="x",
-            broker=Broker.parse(broker.url),
-            rules=Rules(
-                ml_per_pulse=Decimal("0.5"),
-                idle_end_ms=200,
-                settle_ms=60,
-                unused_end_ms=300,
-                leak_settled_ms=200,
-            ),
+            broker=Broker.parse(self.setup.mqtt_url or broker.url),
+            rules=self.setup.rules,
             backoff=Backoff(first_s=0.2, cap_s=1.0),
+            overdue_s=self.setup.overdue_s,
         )
         self._run: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         clock = SystemClock()
-        self.store = Store(self.path)
+        self.store = self.setup.store(self.path)
         self.hand = SimulatedTap(
             now_ms=clock.elapsed_ms, ml_per_pulse=Decimal("0.5"), rate_ml_s=60, speed=20
         )
         self.tap = TapController(
             self._config,
-            hardware=Hardware(self.hand, self.hand, self.hand, self.display),
+            hardware=self.setup.wire(Hardware(self.hand, self.hand, self.hand, self.display)),
             store=self.store,
             clock=clock,
             executor=self._executor,
@@ -211,6 +230,12 @@ class TapUnderTest:
             await asyncio.wait([self._run])
             self._run = None
             self.store.close()
+
+    async def ended(self) -> BaseException | None:
+        """Wait until the controller has ended by itself; return its error."""
+        assert self._run is not None
+        await asyncio.wait([self._run], timeout=WITHIN_S)
+        return self._run.exception()
 
     @contextlib.contextmanager
     def disk_hanging(self) -> Iterator[None]:
@@ -259,8 +284,10 @@ async def tap(
 
 
 @contextlib.asynccontextmanager
-async def open_tap(broker: BrokerProcess, tap_id: str, path: Path) -> AsyncIterator[TapUnderTest]:
-    under_test = TapUnderTest(broker, tap_id, path)
+async def open_tap(
+    broker: BrokerProcess, tap_id: str, path: Path, setup: Setup | None = None
+) -> AsyncIterator[TapUnderTest]:
+    under_test = TapUnderTest(broker, tap_id, path, setup)
     await under_test.start()
     yield under_test
     await under_test.close()

@@ -35,7 +35,12 @@ class FakeBar:
         self.http_url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.link = Link(
             Broker.parse(broker.url),
-            Identity(client_id="whole-bar", password="x", subscriptions=("bar/main/#",)),
+            Identity(
+                client_id="whole-bar",
+                password="x",
+                subscriptions=("bar/main/#",),
+                clean_session=True,  # what taps of other tests said is not for this one
+            ),
             hooks=Hooks(message=self._received),
         )
 

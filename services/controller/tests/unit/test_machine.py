@@ -26,7 +26,9 @@ from pourline.controller.domain import (
     StoreGrant,
     Tap,
     Ticked,
+    ValveShut,
     amount_of,
+    poured_ml,
     step,
     volume_ml,
 )
@@ -194,3 +196,44 @@ def test_pulses_become_millilitres_to_three_decimals_half_up(
 )
 def test_the_local_amount_is_rounded_half_up(volume: str, price: int, amount: int) -> None:
     assert amount_of(Decimal(volume), price) == amount
+
+
+GENTLE = replace(RULES, min_pour_ml=Decimal(5), open_grace_ms=6_000)
+DRIBBLE = Flow(pulses=9, run_ms=200)
+
+
+def gently(*happened: tuple[int, Event]) -> Tap:
+    tap = Tap()
+    for now_ms, event in happened:
+        tap, _ = step(tap, event, now_ms=now_ms, rules=GENTLE)
+    return tap
+
+
+def test_a_rest_within_the_grace_after_opening_ends_nothing() -> None:
+    surge = (*POURING, (300, Metered(SOME)))
+    assert gently(*surge, (6_109, Ticked())).phase is Phase.POURING
+    assert gently(*surge, (6_110, Ticked())).ended_by == "idle"
+
+
+def test_flow_below_the_minimum_is_not_yet_the_guest_who_pours() -> None:
+    surge = (*POURING, (300, Metered(DRIBBLE)))
+    assert gently(*surge, (15_299, Ticked())).phase is Phase.POURING
+    assert gently(*surge, (15_300, Ticked())).ended_by == "idle"
+
+
+@pytest.mark.parametrize(("pulses", "expected"), [(9, "0.000"), (10, "5.000"), (600, "300.000")])
+def test_less_than_the_minimum_is_told_as_no_pour(pulses: int, expected: str) -> None:
+    assert str(poured_ml(pulses, GENTLE)) == expected
+
+
+def test_a_valve_that_shut_by_itself_ends_the_pour_with_what_ran() -> None:
+    tap, effects = after(*(*POURING, (3_000, Metered(SOME))), (3_050, ValveShut()))
+    assert (tap.phase, tap.ended_by) == (Phase.SETTLING, "valve_shut")
+    assert effects[-1] == CloseValve()
+    assert after((0, ValveShut()))[1] == []
+
+
+def test_the_same_card_again_ends_the_pour_and_another_card_does_not() -> None:
+    assert after(*POURING, (3_000, CardShown("04bb", "q2")))[0].phase is Phase.POURING
+    assert after(*POURING, (3_000, CardShown("04aa", "q2")))[0].ended_by == "card_taken"
+    assert after(*ASKING, (900, CardShown("04aa", "q2")))[0].phase is Phase.ASKING

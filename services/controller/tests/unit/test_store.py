@@ -93,3 +93,12 @@ def test_short_ids_count_in_six_digits_and_begin_again_after_the_last(path: Path
     ]
     store.close()
     assert (first, then) == (["000001", "000002"], ["999999", "000001"])
+
+
+def test_lifetime_pulses_never_go_back_whatever_comes_last(path: Path) -> None:
+    store = Store(path)
+    store.note_lifetime(700)
+    store.end_grant(POUR, lifetime_pulses=500)
+    store.note_flow("g1", Flow(40, 900), SEEN, lifetime_pulses=40)
+    assert store.lifetime_pulses() == 700
+    store.close()

@@ -22,7 +22,9 @@ class Outside:
         self.is_up = True
         self.sent: list[str] = []
         self.forgotten: list[str] = []
-        self.overdue: list[str] = []
+        self.overdue: list[list[str]] = []
+        self.disk = asyncio.Event()
+        self.disk.set()
         hooks = SyncHooks(self.send, self.forget, lambda: None, self.show)
         self.sync = Sync(
             hooks=hooks,
@@ -37,10 +39,11 @@ class Outside:
         return self.is_up
 
     async def forget(self, client_tx_ids: Iterable[str]) -> None:
+        await self.disk.wait()
         self.forgotten += client_tx_ids
 
-    def show(self, pour: Pour) -> None:
-        self.overdue.append(pour.client_tx_id)
+    def show(self, pours: tuple[Pour, ...]) -> None:
+        self.overdue.append([pour.client_tx_id for pour in pours])
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass in steps of a quarter second, the sync awake at each."""
@@ -128,9 +131,31 @@ async def test_a_pour_counts_as_pending_when_its_answer_is_late(outside: Outside
 
 
 @pytest.mark.requirement("SY-4")
-async def test_a_pour_without_an_answer_is_shown_to_staff_once(outside: Outside) -> None:
+async def test_pours_are_told_to_staff_from_the_timeout_until_their_answers(
+    outside: Outside,
+) -> None:
     outside.sync.add(pour(1))
     await outside.pass_time(59)
     assert outside.overdue == []
+    outside.sync.add(pour(2), age_s=3_600)
     await outside.pass_time(60)
-    assert outside.overdue == ["p1"]
+    assert outside.overdue == [["p2"], ["p1", "p2"]]
+    for number in (1, 2):
+        outside.sync.answered(f"p{number}")
+        await outside.pass_time(0.25)
+    assert outside.overdue[2:] == [["p2"], []]
+
+
+@pytest.mark.requirement("OP-1")
+async def test_a_disk_that_is_slow_to_forget_holds_up_no_sending(outside: Outside) -> None:
+    outside.disk.clear()
+    outside.sync.add(pour(1))
+    await outside.pass_time(0.25)
+    outside.sync.answered("p1")
+    await outside.pass_time(0.25)
+    outside.sync.add(pour(2))
+    await outside.pass_time(0.25)
+    assert (outside.sent, outside.forgotten) == (["p1", "p2"], [])
+    outside.disk.set()
+    await outside.pass_time(0.25)
+    assert outside.forgotten == ["p1"]

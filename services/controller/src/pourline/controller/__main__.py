@@ -6,17 +6,28 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from pourline.controller import logs
 from pourline.controller.app import run_tap, until_signal
+from pourline.controller.configuration import TapFile
 from pourline.controller.demo import run_demo
+from pourline.controller.hardware import PartMissingError
 from pourline.controller.link import Broker
-from pourline.controller.settings import BarAddress, TapConfig, checked_id
+from pourline.controller.settings import (
+    SYNC_TIMEOUT_S,
+    BarAddress,
+    TapConfig,
+    checked_id,
+    checked_sync_timeout_s,
+)
 from pourline.controller.simulator.bar import Refused, Unreachable
 from pourline.controller.simulator.evening import Pace
 from pourline.controller.simulator.simulation import Simulation, simulate
 
 POURS = 100
+
+T = TypeVar("T")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,19 +41,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Refused, Unreachable) as error:
         print(f"the bar: {error}", file=sys.stderr)
         return 1
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, PartMissingError) as error:
         parser.error(str(error))
 
 
 def _run_tap(options: argparse.Namespace) -> int:
-    file: Path | None = options.secret_file
+    """Run a tap; what the command line says goes before what its file says."""
+    told = TapFile.read(options.config) if options.config else TapFile()
+    tap, mqtt, store = options.tap or told.tap, options.mqtt or told.mqtt, options.store
+    secret_file: Path | None = options.secret_file or told.secret_file
+    if options.secret is None and secret_file is None:
+        raise ValueError("the tap's secret is missing: --secret, --secret-file or the file")
     config = TapConfig(
-        tap_id=checked_id(options.tap),
-        secret=file.read_text().strip() if file else options.secret,
-        broker=Broker.parse(options.mqtt),
-        location=checked_id(options.location),
+        tap_id=checked_id(_needed(tap, "--tap")),
+        secret=options.secret or _needed(secret_file, "--secret-file").read_text().strip(),
+        broker=Broker.parse(_needed(mqtt, "--mqtt")),
+        location=checked_id(options.location or told.location or "main"),
+        rules=told.rules,
+        overdue_s=options.sync_timeout or told.sync_timeout_s or SYNC_TIMEOUT_S[0],
     )
-    return asyncio.run(until_signal(run_tap(config, store_path=options.store)))
+    store_path = _needed(store or told.store, "--store")
+    return asyncio.run(until_signal(run_tap(config, store_path=store_path, parts=told.parts)))
+
+
+def _needed(value: T | None, name: str) -> T:
+    if value is None:
+        raise ValueError(f"{name} is missing, on the command line and in the file")
+    return value
 
 
 def _simulate(options: argparse.Namespace) -> int:
@@ -70,13 +95,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pourline controller", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="the reference controller of one tap")
-    run.add_argument("--tap", required=True, help="the tap's id")
-    secret = run.add_mutually_exclusive_group(required=True)
+    run.add_argument("--config", type=Path, help="a file with what this tap is: docs/hardware.md")
+    run.add_argument("--tap", help="the tap's id")
+    secret = run.add_mutually_exclusive_group()
     secret.add_argument("--secret", help="the tap's secret")
     secret.add_argument("--secret-file", type=Path, help="a file with the secret")
-    run.add_argument("--mqtt", required=True, help="mqtt://host:port or mqtts://host:port")
-    run.add_argument("--store", required=True, type=Path, help="the file for grants and pours")
-    run.add_argument("--location", default="main")
+    run.add_argument("--mqtt", help="mqtt://host:port or mqtts://host:port")
+    run.add_argument("--store", type=Path, help="the file for grants and pours")
+    run.add_argument("--location", help="default main")
+    run.add_argument(
+        "--sync-timeout",
+        type=_sync_timeout,
+        metavar="S",
+        help="seconds, 60 to 300, until staff are shown a pour without an answer",
+    )
     _add_simulate(commands.add_parser("simulate", help="simulated taps and guests"))
     for command in commands.choices.values():
         command.add_argument("--log-level", default="warning")
@@ -95,6 +127,10 @@ def _add_simulate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--mqtt", help="default POURLINE_MQTT_URL")
     command.add_argument("--token", help="default POURLINE_TOKEN")
     command.add_argument("--demo", action="store_true", help="seed a bar and live in it")
+
+
+def _sync_timeout(text: str) -> float:
+    return checked_sync_timeout_s(float(text))
 
 
 def _positive(text: str) -> int:

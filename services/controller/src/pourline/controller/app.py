@@ -3,40 +3,49 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+from pourline.controller.assembly import assemble
 from pourline.controller.clock import SystemClock
+from pourline.controller.configuration import Parts
 from pourline.controller.console import HandWork, read_lines
-from pourline.controller.hardware import Hardware, PrintedDisplay, SimulatedTap
 from pourline.controller.settings import TapConfig
 from pourline.controller.store import Store
 from pourline.controller.tap import TapController
 
-SIMULATED_RATE_ML_S = 60
+STORE_THREADS = 2
+"""A pour beside a note or a forgotten pour; nothing else runs here, so that nothing can fill it."""
 
 
-async def run_tap(config: TapConfig, *, store_path: Path) -> int:
-    """Run one tap with simulated hardware, worked from standard input, until told to stop."""
-    clock, store = SystemClock(), Store(store_path)
-    hand = SimulatedTap(
-        now_ms=clock.elapsed_ms,
-        ml_per_pulse=config.rules.ml_per_pulse,
-        rate_ml_s=SIMULATED_RATE_ML_S,
-    )
-    display = PrintedDisplay(f"tap {config.tap_id}")
-    with contextlib.closing(store), ThreadPoolExecutor(2) as executor:
+async def run_tap(config: TapConfig, *, store_path: Path, parts: Parts | None = None) -> int:
+    """Run one tap until told to stop; what is simulated of it is worked from standard input."""
+    clock = SystemClock()
+    assembled = assemble(config, parts or Parts(), clock=clock)
+    store = Store(store_path)
+    with contextlib.closing(store), ThreadPoolExecutor(STORE_THREADS) as executor:
         tap = TapController(
-            config,
-            hardware=Hardware(hand, hand, hand, display),
-            store=store,
-            clock=clock,
-            executor=executor,
+            config, hardware=assembled.hardware, store=store, clock=clock, executor=executor
         )
-        read_lines(HandWork(hand=hand, tap=tap, quit_=_terminate).do)
+        asyncio.get_running_loop().set_exception_handler(_failing(tap))
+        if assembled.hand is not None:
+            read_lines(HandWork(hand=assembled.hand, tap=tap, quit_=_terminate).do)
         await tap.run()
     return 0
+
+
+def _failing(tap: TapController) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    """Return what ends a tap when a callback of the loop fails, which no task would notice."""
+
+    def failed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        loop.default_exception_handler(context)
+        error = context.get("exception")
+        if isinstance(error, BaseException):
+            tap.fail(error)
+
+    return failed
 
 
 def _terminate() -> None:

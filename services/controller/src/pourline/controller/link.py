@@ -31,6 +31,8 @@ MISC_EVERY_S = 1.0
 CONNECT_TIMEOUT_S = 5.0
 INFLIGHT = 1024
 """QoS 1 messages that may wait for their PUBACK: nats-server's own window for one client."""
+QUEUED = 10_000
+"""Messages that may wait for the socket or their PUBACK; a choked link takes no more."""
 RECONNECT = Backoff(first_s=0.2, cap_s=5.0)
 
 
@@ -93,12 +95,20 @@ class Link:
     """A connection kept up for ever by `run`."""
 
     def __init__(
-        self, broker: Broker, identity: Identity, *, hooks: Hooks, executor: Executor | None = None
+        self,
+        broker: Broker,
+        identity: Identity,
+        *,
+        hooks: Hooks,
+        executor: Executor | None = None,
+        queued: int = QUEUED,
     ) -> None:
         self._broker = broker
         self._identity = identity
         self._hooks = hooks
         self._executor = executor
+        self._queued = queued
+        self._waiting = 0
         self._client: Client | None = None
         self._closed = asyncio.Event()
         self._answered = asyncio.Event()
@@ -113,12 +123,19 @@ class Link:
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
         """Hand a message to the connection; False when there is none, or when it is choked.
 
+        Never waits, and never keeps more than `queued` messages: an end that stops reading must not
+        fill this one's memory.
+
         True is no receipt: whoever must know waits for the backend's answer.
         """
-        if self._client is None or not self.is_up:
+        if self._client is None or not self.is_up or self._waiting >= self._queued:
             return False
+        self._waiting += 1
         info = self._client.publish(topic, payload, qos=qos, retain=retain)
-        return info.rc is MQTTErrorCode.MQTT_ERR_SUCCESS
+        if info.rc is MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return True
+        self._waiting -= 1
+        return False
 
     async def run(self) -> None:
         """Connect, subscribe, stay; again and again until cancelled, with growing pauses."""
@@ -135,6 +152,7 @@ class Link:
         client = self._new_client()
         self._closed.clear()
         self._answered.clear()
+        self._waiting = 0
         connecting = loop.run_in_executor(
             self._executor, client.connect, self._broker.host, self._broker.port, KEEPALIVE_S
         )
@@ -192,7 +210,7 @@ class Link:
         was_up = self.is_up
         self.connected.clear()
         self._client = None
-        client.on_disconnect = None
+        client.on_disconnect = client.on_publish = None
         if was_up and (will := self._hooks.will()):
             client.publish(will.topic, will.payload, qos=1, retain=True)
         client.disconnect()
@@ -223,7 +241,22 @@ class Link:
         if will := self._hooks.will():
             client.will_set(will.topic, will.payload, qos=1, retain=True)
         self._listen(client)
+        self._count_sent(client)
         return client
+
+    def _count_sent(self, client: Client) -> None:
+        """Count a message out with its PUBACK, or once it is written where none comes."""
+
+        def sent(
+            _client: Client,
+            _userdata: object,
+            _mid: int,
+            _reason: ReasonCode,
+            _properties: Properties | None,
+        ) -> None:
+            self._waiting -= 1
+
+        client.on_publish = sent
 
     def _listen(self, client: Client) -> None:
         """Set paho's callbacks; each says one thing to the session above."""

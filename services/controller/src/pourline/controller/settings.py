@@ -10,6 +10,8 @@ from typing import Final
 from pourline.controller.domain import Backoff, Rules
 from pourline.controller.link import Broker
 
+SYNC_TIMEOUT_S: Final = (60, 300)
+"""Least and most seconds after which staff are shown a pour without an answer (SY-4)."""
 TAP_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 POUR_BACKOFF: Final = Backoff(first_s=2.0, cap_s=30.0)
 
@@ -36,6 +38,14 @@ def checked_id(value: str) -> str:
     if not TAP_ID.fullmatch(value):
         raise ValueError(f"not an id of letters, digits, _ and -: {value!r}")
     return value
+
+
+def checked_sync_timeout_s(seconds: float) -> float:
+    """Return a sync timeout in seconds. Raises ValueError outside one to five minutes."""
+    least, most = SYNC_TIMEOUT_S
+    if not least <= seconds <= most:
+        raise ValueError(f"the sync timeout is {least} to {most} s, not {seconds}")
+    return seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,12 @@ class Store:
                     *(seen.boot_id, seen.elapsed_ms, grant_id),
                 ),
             )
-            _set_counter(db, "lifetime_pulses", lifetime_pulses)
+            _raise_counter(db, "lifetime_pulses", lifetime_pulses)
+
+    def note_lifetime(self, lifetime_pulses: int) -> None:
+        """Store the pulses counted so far, while no grant is open."""
+        with self._commit() as db:
+            _raise_counter(db, "lifetime_pulses", lifetime_pulses)
 
     def end_grant(self, pour: Pour, *, lifetime_pulses: int) -> Pour:
         """Store a pour with its short id, before it is sent, and end its grant in the same commit.
@@ -133,7 +138,7 @@ class Store:
                 _pour_row(numbered),
             )
             db.execute("DELETE FROM open_grant WHERE grant_id=?", (pour.grant_id,))
-            _set_counter(db, "lifetime_pulses", lifetime_pulses)
+            _raise_counter(db, "lifetime_pulses", lifetime_pulses)
         return numbered
 
     def forget(self, client_tx_ids: Iterable[str]) -> None:
@@ -171,6 +176,15 @@ class Store:
 def _set_counter(db: sqlite3.Connection, name: str, value: int) -> None:
     db.execute(
         "INSERT INTO counter VALUES (?,?) ON CONFLICT (name) DO UPDATE SET value=excluded.value",
+        (name, value),
+    )
+
+
+def _raise_counter(db: sqlite3.Connection, name: str, value: int) -> None:
+    """Set a counter that never goes back, whichever of two commits comes last."""
+    db.execute(
+        "INSERT INTO counter VALUES (?,?)"
+        " ON CONFLICT (name) DO UPDATE SET value=max(value, excluded.value)",
         (name, value),
     )
 

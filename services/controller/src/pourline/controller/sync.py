@@ -32,17 +32,20 @@ class _Waiting:
     since_s: float
     attempts: int = 0
     due_s: float = 0.0
-    is_overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SyncHooks:
-    """How the sync reaches the outside; `send` says False when there is no link."""
+    """How the sync reaches the outside; none may block, and `forget` may take its time.
+
+    `send` says False when there is no link; `overdue` hears which pours staff may now enter by
+    hand, whenever they change.
+    """
 
     send: Callable[[Pour], bool]
     forget: Callable[[Iterable[str]], Awaitable[None]]
     changed: Callable[[], None]
-    overdue: Callable[[Pour], None]
+    overdue: Callable[[tuple[Pour, ...]], None]
 
 
 class Sync:
@@ -62,7 +65,9 @@ class Sync:
         self._resends = 0
         self._stalled_until_s = 0.0
         self._answered: list[str] = []
+        self._overdue: tuple[Pour, ...] = ()
         self._wake = asyncio.Event()
+        self._forgettable = asyncio.Event()
 
     def add(self, pour: Pour, *, age_s: float = 0.0) -> None:
         """Take a stored pour, this old already; it is sent at once if the window allows."""
@@ -76,6 +81,7 @@ class Sync:
             return False
         self._flying.pop(client_tx_id, None)
         self._answered.append(client_tx_id)
+        self._forgettable.set()
         if self._resends:
             self.revive()
         self._wake.set()
@@ -113,9 +119,13 @@ class Sync:
 
     async def run(self) -> None:
         """Send, send again, forget what is answered; until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_sending())
+            tasks.create_task(self._keep_forgetting())
+
+    async def _keep_sending(self) -> None:
         while True:
             self._wake.clear()
-            await self._forget()
             self._send_due()
             self._tell_overdue()
             self._hooks.changed()
@@ -123,17 +133,19 @@ class Sync:
                 async with asyncio.timeout(self._pause_s()):
                     await self._wake.wait()
 
-    async def _forget(self) -> None:
-        """Drop the answered pours from the store, many in one commit."""
-        if not self._answered:
-            return
-        batch, self._answered = self._answered, []
-        try:
-            await self._hooks.forget(batch)
-        except sqlite3.Error:
-            log.exception("forget_failed", extra={"pours": len(batch)})
-            self._answered += batch
-            await asyncio.sleep(RETRY_STORE_S)
+    async def _keep_forgetting(self) -> None:
+        """Drop the answered pours from the store, many in one commit; sending does not wait."""
+        while True:
+            await self._forgettable.wait()
+            self._forgettable.clear()
+            batch, self._answered = self._answered, []
+            try:
+                await self._hooks.forget(batch)
+            except sqlite3.Error:
+                log.exception("forget_failed", extra={"pours": len(batch)})
+                self._answered += batch
+                self._forgettable.set()
+                await asyncio.sleep(RETRY_STORE_S)
 
     def _send_due(self) -> None:
         now_s = self._now_s()
@@ -166,12 +178,12 @@ class Sync:
         heapq.heappush(self._order, (due_s, self._serial, client_tx_id))
 
     def _tell_overdue(self) -> None:
-        """Show a pour that staff may now enter by hand, once (SY-4)."""
+        """Say which pours staff may enter by hand, when that has changed (SY-4)."""
         limit_s = self._now_s() - self._overdue_s
-        for waiting in self._waiting.values():
-            if waiting.since_s <= limit_s and not waiting.is_overdue:
-                waiting.is_overdue = True
-                self._hooks.overdue(waiting.pour)
+        overdue = tuple(wait.pour for wait in self._waiting.values() if wait.since_s <= limit_s)
+        if overdue != self._overdue:
+            self._overdue = overdue
+            self._hooks.overdue(overdue)
 
     def _pause_s(self) -> float:
         """Return how long nothing needs doing: at most a grace, while pours wait."""

@@ -1,8 +1,9 @@
 """One tap, alive: the machine of `domain` between its hardware, its records and its link.
 
 Everything runs on one asyncio loop, as tasks that never wait for each other (OP-1): card reader,
-timers, flow meter, link, sync. What blocks, the fsync of the store, runs in an
-executor, and its end is an event of the machine. The valve is shut at once, never queued.
+timers, flow meter, link, sync, notes. What blocks, the fsync of the store, runs in an
+executor, and its end is an event of the machine. The valve is shut at once, never queued, and an
+error in any of them shuts it before all else.
 """
 
 import asyncio
@@ -32,7 +33,6 @@ from pourline.controller.domain import (
     Metered,
     OpenValve,
     Phase,
-    Pour,
     PourStored,
     Refuse,
     ResumeOrdered,
@@ -40,26 +40,31 @@ from pourline.controller.domain import (
     StoreGrant,
     Tap,
     Ticked,
+    ValveShut,
     step,
-    volume_ml,
 )
 from pourline.controller.hardware import Hardware
-from pourline.controller.link import Hooks, Identity, Link, Will
+from pourline.controller.link import Hooks, Identity, Link
+from pourline.controller.metering import Metering
 from pourline.controller.observer import Observer
+from pourline.controller.outgoing import FLOW_EVERY_MS, Condition, Outgoing
 from pourline.controller.recorder import Recorder
+from pourline.controller.screen import Screen, millilitres
 from pourline.controller.settings import TapConfig
 from pourline.controller.store import Store
 from pourline.controller.sync import Sync, SyncHooks
 
 log = logging.getLogger(__name__)
 
-FIRMWARE: Final = "pourline-controller 1"
 TICK_S: Final = 0.05
 SAMPLE_S: Final = 0.02
-FLOW_EVERY_MS: Final = 1_000
 LEAK_SAMPLE_S: Final = 0.5
-LEAK_LEAST_ML: Final = 10
-"""Drips below this stay on the meter until they have become a leak worth reporting."""
+NOTE_EVERY_MS: Final = 1_000
+"""What a power cut may lose of the pulses, poured or dripped."""
+QUEUED: Final = 512
+"""Messages that a link which stopped reading may hold: some minutes of a busy tap."""
+STOP_WITHIN_S: Final = 5.0
+"""A disk that hangs delays the end this long; the next start ends what was left open."""
 
 
 class TapController:
@@ -80,15 +85,22 @@ class TapController:
         self._clock = clock
         self._observer = observer or Observer()
         self._records = Recorder(store, rules=config.rules, clock=clock, executor=executor)
+        self._meter = Metering(
+            hardware.meter, records=self._records, clock=clock, rules=config.rules
+        )
+        self._screen = Screen(hardware.display, now_ms=clock.elapsed_ms)
         self._tap = Tap()
-        self._lifetime_seen = 0
         self._link_broke = False
         self._is_over = False
-        self._told: tuple[object, ...] = ()
+        self._told_open = False
+        self._pours = 0
         self._jobs: set[asyncio.Task[None]] = set()
         self._pouring = asyncio.Event()
-        self._sync = self._new_sync()
+        self._failed = asyncio.Event()
+        self._failure: BaseException | None = None
         self.link = self._new_link()
+        self._say = Outgoing(config, link=self.link, clock=clock, condition=self._condition)
+        self._sync = self._new_sync()
 
     @property
     def phase(self) -> Phase:
@@ -108,87 +120,100 @@ class TapController:
     async def run(self) -> None:
         """End what a power cut left open, then serve; the valve is shut on every way out."""
         self._hardware.valve.close()
-        for pour in await self._records.restart():
-            self._sync.add(pour, age_s=self._records.age_s(pour))
         try:
             async with asyncio.TaskGroup() as tasks:
-                for task in (self.link.run, self._sync.run, self._watch_cards, self._watch_time):
+                for task in (self._shut_when_over, *self._hardware.tasks):
                     tasks.create_task(task())
-                tasks.create_task(self._watch_flow())
+                for pour in await self._records.restart():
+                    self._sync.add(pour, age_s=self._records.age_s(pour))
+                for task in (self.link.run, self._sync.run, self._records.keep_notes):
+                    tasks.create_task(task())
+                for task in (self._watch_cards, self._watch_time, self._watch_flow):
+                    tasks.create_task(task())
                 tasks.create_task(self._watch_leaks())
         finally:
             self._is_over = True
             self._hardware.valve.close()
-            if self._jobs:
-                await asyncio.wait(self._jobs)
+            await self._finish_writing()
+
+    def fail(self, error: BaseException) -> None:
+        """End `run` with an error that was met outside its tasks; the valve shuts first."""
+        self._failure = self._failure or error
+        self._failed.set()
+
+    async def _shut_when_over(self) -> None:
+        """Shut the valve the moment the others are told to end, not when they have ended."""
+        try:
+            await self._failed.wait()
+        finally:
+            self._hardware.valve.close()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _finish_writing(self) -> None:
+        """Let commits under way end, and note the last flow of a pour that the stop cut short."""
+        if self._tap.grant and self._tap.phase in {Phase.POURING, Phase.SETTLING}:
+            self._records.note(self._tap.grant, self._meter.read())
+        self._start(self._records.store_note())
+        _, late = await asyncio.wait(self._jobs, timeout=STOP_WITHIN_S)
+        for job in late:
+            log.error("commit_given_up", extra={"job": job.get_name()})
+            job.cancel()
+        if late:
+            await asyncio.wait(late)
 
     async def _watch_cards(self) -> None:
         while True:
             card_uid = await self._hardware.reader.next_card()
             if card_uid is None:
                 self._happen(CardTaken())
+            elif not self._hardware.valve.is_ready:
+                self._do(Refuse("unavailable", "This tap is not ready yet."))
             else:
                 self._happen(CardShown(card_uid, str(uuid7())))
 
     async def _watch_time(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            if self._tap.phase is not Phase.IDLE:
+            if self._tap.phase is Phase.POURING and not self._hardware.valve.is_open:
+                self._happen(ValveShut())
+            elif self._tap.phase is not Phase.IDLE:
                 self._happen(Ticked())
+            if self._told_open != self._hardware.valve.is_open:
+                self._tell_status()
+            self._screen.tick(at_rest=self._tap.phase is Phase.IDLE)
 
     async def _watch_flow(self) -> None:
         """Sample the meter while a grant is poured; tell and store the flow once a second."""
         told, told_ms = Flow(), 0
         while True:
             await self._pouring.wait()
-            flow, now_ms = self._read_meter(), self._clock.elapsed_ms()
+            flow, now_ms = self._meter.read(), self._clock.elapsed_ms()
             self._happen(Metered(flow))
             grant = self._tap.grant
             if grant and flow != told and now_ms - told_ms >= FLOW_EVERY_MS:
-                self._tell_flow(grant, flow, told, now_ms - told_ms)
+                self._say.flow(grant, flow, told, now_ms - told_ms)
+                self._records.note(grant, flow)
                 told, told_ms = flow, now_ms
             if self._tap.phase not in {Phase.POURING, Phase.SETTLING}:
                 self._pouring.clear()
             await asyncio.sleep(SAMPLE_S)
 
-    def _tell_flow(self, grant: Grant, flow: Flow, before: Flow, over_ms: int) -> None:
-        volume = volume_ml(flow.pulses, self.config.rules.ml_per_pulse)
-        recent = max(0, flow.pulses - before.pulses) if over_ms < 2 * FLOW_EVERY_MS else 0
-        rate = volume_ml(recent, self.config.rules.ml_per_pulse) * 1000 / over_ms
-        fields: dict[str, object] = {
-            "grant_id": grant.grant_id,
-            "volume_ml": volume,
-            "pulses": flow.pulses,
-            "rate_ml_s": round(rate, 3),
-        }
-        self.link.publish(self.config.topic("flow"), payloads.write(fields), qos=0)
-        self._start(self._records.note_flow(grant, flow))
-
     async def _watch_leaks(self) -> None:
         """Report beer that runs past a shut valve, once it rests: flow that nobody asked for."""
-        seen, since_ms = 0, 0
+        noted_ms = 0
         while True:
             await asyncio.sleep(LEAK_SAMPLE_S)
             if self._tap.phase is not Phase.IDLE:
                 continue
-            flow, now_ms = self._read_meter(), self._clock.elapsed_ms()
-            if flow.pulses != seen:
-                seen, since_ms = flow.pulses, now_ms
-            volume = volume_ml(flow.pulses, self.config.rules.ml_per_pulse)
-            if volume >= LEAK_LEAST_ML and now_ms - since_ms >= self.config.rules.leak_settled_ms:
-                self._restart_meter()
-                self._start(self._record(None, flow, since_ms))
-
-    def _read_meter(self) -> Flow:
-        flow = self._hardware.meter.read()
-        self._records.lifetime_pulses += flow.pulses - self._lifetime_seen
-        self._lifetime_seen = flow.pulses
-        return flow
-
-    def _restart_meter(self) -> None:
-        self._read_meter()
-        self._hardware.meter.restart()
-        self._lifetime_seen = 0
+            if leak := self._meter.leak():
+                self._start(self._record(None, *leak))
+                continue
+            now_ms = self._clock.elapsed_ms()
+            is_news = self._records.lifetime_pulses > self._records.stored_pulses
+            if is_news and now_ms - noted_ms >= NOTE_EVERY_MS:
+                self._records.note(None, Flow())
+                noted_ms = now_ms
 
     def _happen(self, event: Event) -> None:
         """Step the machine and do what it wants; nothing more once `run` is over.
@@ -210,38 +235,34 @@ class TapController:
             case OpenValve(at_most_ms=at_most_ms):
                 self._open(at_most_ms)
             case Ask():
-                self._ask(effect)
+                self._say.ask(effect)
             case StoreGrant(grant=grant):
                 self._start(self._store_grant(grant))
             case EndGrant():
                 self._end(effect)
             case Refuse():
-                self._hardware.display.show(effect.message or effect.reason)
+                self._screen.say(effect.message or effect.reason)
                 self._observer.refused(self.config.tap_id, effect.reason)
 
     def _open(self, at_most_ms: int) -> None:
-        self._restart_meter()
+        self._meter.begin()
         self._link_broke = not self.link.is_up
         self._hardware.valve.open(at_most_ms=at_most_ms)
         self._pouring.set()
         self._tell_status()
         if self._tap.grant:
-            self._hardware.display.show(f"Up to {self._tap.grant.max_volume_ml} ml. Cheers!")
+            self._screen.say(f"Up to {millilitres(self._tap.grant.max_volume_ml)}. Cheers!")
             self._observer.opened(self.config.tap_id, self._tap.grant)
-
-    def _ask(self, ask: Ask) -> None:
-        fields: dict[str, object] = {
-            "request_id": ask.request_id,
-            "card_uid": ask.card_uid,
-            "at": payloads.instant(self._clock.wall()),
-            "age_ms": ask.age_ms,
-        }
-        self.link.publish(self.config.topic("authorize"), payloads.write(fields))
 
     def _start(self, job: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(job)
         self._jobs.add(task)
-        task.add_done_callback(self._jobs.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, job: asyncio.Task[None]) -> None:
+        self._jobs.discard(job)
+        if not job.cancelled() and (error := job.exception()) is not None:
+            self.fail(error)
 
     async def _store_grant(self, grant: Grant) -> None:
         try:
@@ -256,7 +277,7 @@ class TapController:
     def _end(self, effect: EndGrant) -> None:
         """Record a pour; its pulses leave the meter, or they would be taken for a leak."""
         if self._tap.phase is Phase.ENDING:
-            self._restart_meter()
+            self._meter.end(effect.flow)
         self._start(self._end_grant(effect))
 
     async def _end_grant(self, effect: EndGrant) -> None:
@@ -268,16 +289,17 @@ class TapController:
         """Store a pour, then hand it to the sync."""
         offline = self._link_broke or not self.link.is_up
         pour = await self._records.end(grant, flow, ended_ms, offline=offline)
+        self._pours += 1
         self._sync.add(pour)
-        self._hardware.display.show(f"{pour.volume_ml} ml")
+        self._screen.say(millilitres(pour.volume_ml))
         self._observer.poured(self.config.tap_id, pour)
 
     def _new_sync(self) -> Sync:
         hooks = SyncHooks(
-            send=self._send_pour,
+            send=self._say.pour,
             forget=self._records.forget,
             changed=self._tell_status,
-            overdue=self._show_overdue,
+            overdue=self._screen.overdue,
         )
         return Sync(
             hooks=hooks,
@@ -285,15 +307,6 @@ class TapController:
             backoff=replace(self.config.backoff, seed=self.config.tap_id),
             overdue_s=self.config.overdue_s,
         )
-
-    def _send_pour(self, pour: Pour) -> bool:
-        return self.link.publish(self.config.topic("pour"), payloads.pour(pour, self._clock))
-
-    def _show_overdue(self, pour: Pour) -> None:
-        """Show what staff need to enter this pour by hand (SY-4)."""
-        amount = pour.amount
-        cost = "" if amount is None else f", {amount // 100}.{amount % 100:02d}"
-        self._hardware.display.show(f"Pour {pour.short_id}: {pour.volume_ml} ml{cost}. Call staff.")
 
     def _new_link(self) -> Link:
         config = self.config
@@ -303,8 +316,13 @@ class TapController:
             password=config.secret,
             subscriptions=tuple(config.topic(name) for name in topics),
         )
-        hooks = Hooks(message=self._received, up=self._up, down=self._down, will=self._will)
-        return Link(config.broker, identity, hooks=hooks)
+        hooks = Hooks(
+            message=self._received,
+            up=self._up,
+            down=self._down,
+            will=lambda: self._say.will(self._sync.unanswered),
+        )
+        return Link(config.broker, identity, hooks=hooks, queued=QUEUED)
 
     def _up(self) -> None:
         self._tell_status(anyway=True)
@@ -313,28 +331,17 @@ class TapController:
     def _down(self) -> None:
         self._link_broke = True
 
-    def _will(self) -> Will:
-        return Will(self.config.topic("status"), self._status(online=False))
-
     def _tell_status(self, *, anyway: bool = False) -> None:
-        """Publish the status when it says something new."""
-        facts = (self._sync.pending, self._hardware.valve.is_open)
-        if not anyway and facts == self._told:
-            return
-        if self.link.publish(self.config.topic("status"), self._status(online=True), retain=True):
-            self._told = facts
+        self._told_open = self._hardware.valve.is_open
+        self._say.status(anyway=anyway)
 
-    def _status(self, *, online: bool) -> bytes:
-        valve = "open" if online and self._hardware.valve.is_open else "closed"
-        fields: dict[str, object] = {
-            "online": online,
-            "at": payloads.instant(self._clock.wall()),
-            "firmware": FIRMWARE,
-            "pending_sync": self._sync.pending if online else self._sync.unanswered,
-            "valve": valve,
-            "lifetime_pulses": self._records.lifetime_pulses,
-        }
-        return payloads.write(fields)
+    def _condition(self) -> Condition:
+        return Condition(
+            pending_sync=self._sync.pending,
+            is_open=self._hardware.valve.is_open,
+            pours=self._pours,
+            pulses=self._records.stored_pulses,
+        )
 
     def _received(self, topic: str, payload: bytes) -> None:
         """Take a message of any quality; what cannot be read is logged and left."""
@@ -374,6 +381,6 @@ class TapController:
             case "resume":
                 self._happen(ResumeOrdered())
             case "show":
-                self._hardware.display.show(str(body.get("message") or body.get("text") or ""))
+                self._screen.say(str(body.get("message") or body.get("text") or ""))
             case other:
                 log.warning("command_unknown", extra={"command": str(other)})

@@ -21,6 +21,7 @@ from pourline.controller.domain.events import (
     StopOrdered,
     StoreGrant,
     Ticked,
+    ValveShut,
 )
 from pourline.controller.domain.machine import Tap, step
 from pourline.controller.domain.values import (
@@ -30,6 +31,7 @@ from pourline.controller.domain.values import (
     Pour,
     Rules,
     amount_of,
+    poured_ml,
     volume_ml,
 )
 
@@ -60,7 +62,9 @@ __all__ = [
     "StoreGrant",
     "Tap",
     "Ticked",
+    "ValveShut",
     "amount_of",
+    "poured_ml",
     "step",
     "volume_ml",
 ]

@@ -59,6 +59,11 @@ class Ticked:
 
 
 @dataclass(frozen=True, slots=True)
+class ValveShut:
+    """The valve is shut though nobody told it to: its time was over, or its guard shut it."""
+
+
+@dataclass(frozen=True, slots=True)
 class PourStored:
     """The pour is durable and on its way."""
 
@@ -82,6 +87,7 @@ Event = (
     | GrantUnstorable
     | Metered
     | Ticked
+    | ValveShut
     | PourStored
     | StopOrdered
     | ResumeOrdered

@@ -27,8 +27,16 @@ from pourline.controller.domain.events import (
     StopOrdered,
     StoreGrant,
     Ticked,
+    ValveShut,
 )
-from pourline.controller.domain.values import Flow, Grant, Phase, Rules, volume_ml
+from pourline.controller.domain.values import (
+    Flow,
+    Grant,
+    Phase,
+    Rules,
+    poured_ml,
+    volume_ml,
+)
 
 ABANDONED_KEPT = 16
 """Questions whose late answer may still take a lock; an older one cannot be answered any more."""
@@ -45,6 +53,8 @@ class Question:
 
 
 Step = tuple["Tap", tuple[Effect, ...]]
+Passing = CardTaken | Metered | Ticked | ValveShut
+"""What means something only to a tap that is busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +81,7 @@ def step(tap: Tap, event: Event, *, now_ms: int, rules: Rules) -> Step:
         case ResumeOrdered():
             after = replace(tap, stopped=False), ()
         case CardShown():
-            after = _card_shown(tap, event, now_ms)
+            after = _card_shown(tap, event, now_ms, rules)
         case Allowed():
             after = _allowed(tap, event.grant, now_ms)
         case Denied():
@@ -80,12 +90,12 @@ def step(tap: Tap, event: Event, *, now_ms: int, rules: Rules) -> Step:
             after = _grant_settled(tap, event, now_ms, rules)
         case PourStored():
             after = _rested(tap), ()
-        case CardTaken() | Metered() | Ticked():
+        case CardTaken() | Metered() | Ticked() | ValveShut():
             after = _in_phase(tap, event, now_ms, rules)
     return after
 
 
-def _in_phase(tap: Tap, event: CardTaken | Metered | Ticked, now_ms: int, rules: Rules) -> Step:
+def _in_phase(tap: Tap, event: Passing, now_ms: int, rules: Rules) -> Step:
     match tap.phase:
         case Phase.ASKING:
             return _asking(tap, event, now_ms, rules)
@@ -99,7 +109,10 @@ def _in_phase(tap: Tap, event: CardTaken | Metered | Ticked, now_ms: int, rules:
             return tap, ()
 
 
-def _card_shown(tap: Tap, event: CardShown, now_ms: int) -> Step:
+def _card_shown(tap: Tap, event: CardShown, now_ms: int, rules: Rules) -> Step:
+    """Begin; or end, for a reader that cannot tell when a card is taken away: shown again, done."""
+    if tap.phase is Phase.POURING and tap.grant and tap.grant.card_uid == event.card_uid:
+        return _pouring(tap, CardTaken(), now_ms, rules)
     if tap.phase is not Phase.IDLE:
         return tap, ()
     if tap.stopped:
@@ -184,10 +197,17 @@ def _metered(tap: Tap, flow: Flow, now_ms: int) -> Tap:
     return replace(tap, flow=flow, moved_ms=now_ms)
 
 
-def _pouring(tap: Tap, event: CardTaken | Metered | Ticked, now_ms: int, rules: Rules) -> Step:
-    if isinstance(event, Metered):
-        tap = _metered(tap, event.flow, now_ms)
-    reason = "card_taken" if isinstance(event, CardTaken) else _close_reason(tap, now_ms, rules)
+def _pouring(tap: Tap, event: Passing, now_ms: int, rules: Rules) -> Step:
+    match event:
+        case CardTaken():
+            return _shut(tap, now_ms, "card_taken")
+        case ValveShut():
+            return _shut(tap, now_ms, "valve_shut")
+        case Metered(flow=flow):
+            tap = _metered(tap, flow, now_ms)
+        case Ticked():
+            pass
+    reason = _close_reason(tap, now_ms, rules)
     return _shut(tap, now_ms, reason) if reason else (tap, ())
 
 
@@ -199,8 +219,15 @@ def _close_reason(tap: Tap, now_ms: int, rules: Rules) -> str:
         return "max_volume"
     if now_ms - tap.opened_ms >= longest_ms(tap.grant, rules):
         return "max_duration"
-    limit_ms = rules.idle_end_ms if tap.flow.pulses else rules.unused_end_ms
-    return "idle" if now_ms - tap.moved_ms >= limit_ms else ""
+    return "idle" if _is_idle(tap, now_ms, rules) else ""
+
+
+def _is_idle(tap: Tap, now_ms: int, rules: Rules) -> bool:
+    """Say whether the guest is done, or has not come: nothing runs, and the grace is over."""
+    rested_ms = now_ms - tap.moved_ms
+    if not poured_ml(tap.flow.pulses, rules):
+        return rested_ms >= rules.unused_end_ms
+    return rested_ms >= rules.idle_end_ms and now_ms - tap.opened_ms >= rules.open_grace_ms
 
 
 def _shut(tap: Tap, now_ms: int, reason: str) -> Step:
@@ -208,7 +235,7 @@ def _shut(tap: Tap, now_ms: int, reason: str) -> Step:
     return shut, (CloseValve(),)
 
 
-def _settling(tap: Tap, event: CardTaken | Metered | Ticked, now_ms: int, rules: Rules) -> Step:
+def _settling(tap: Tap, event: Passing, now_ms: int, rules: Rules) -> Step:
     if isinstance(event, Metered):
         tap = _metered(tap, event.flow, now_ms)
     if now_ms - tap.closed_ms < rules.settle_ms:

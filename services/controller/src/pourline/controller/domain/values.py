@@ -21,13 +21,20 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What one tap's hardware and house set; all times in milliseconds."""
+    """What one tap's hardware and house set; all times in milliseconds.
+
+    `unused_end_ms` ends a grant under which nothing has begun to run, `idle_end_ms` one whose flow
+    rests, though never before `open_grace_ms` after the opening: the surge of a valve that opens
+    is no pour yet. Less than `min_pour_ml` is told as no pour; its pulses are told all the same.
+    """
 
     ml_per_pulse: Decimal = Decimal("0.185")  # SwissFlow SF800, 5,400 pulses a litre
     ask_every_ms: int = 1_000
     ask_for_ms: int = 5_000
     unused_end_ms: int = 15_000
     idle_end_ms: int = 3_000
+    open_grace_ms: int = 0
+    min_pour_ml: Decimal = Decimal(0)
     settle_ms: int = 150
     leak_settled_ms: int = 2_000
     longest_pour_ms: int = 120_000
@@ -80,6 +87,12 @@ class Flow:
 def volume_ml(pulses: int, ml_per_pulse: Decimal) -> Decimal:
     """Turn pulses into millilitres, to three decimals, half up (contract section 1)."""
     return (pulses * ml_per_pulse).quantize(MILLILITRE_STEP, ROUND_HALF_UP)
+
+
+def poured_ml(pulses: int, rules: Rules) -> Decimal:
+    """Return the volume of a pour in millilitres: nothing below the house's minimum."""
+    volume = volume_ml(pulses, rules.ml_per_pulse)
+    return volume if volume >= rules.min_pour_ml else volume_ml(0, rules.ml_per_pulse)
 
 
 def amount_of(volume: Decimal, price_per_litre: int) -> int:

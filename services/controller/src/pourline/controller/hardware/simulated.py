@@ -1,87 +1,10 @@
-"""What a tap is made of, as small protocols, and the simulated tap for every machine without pins.
-
-A valve must be one that closes without power, and must close by itself after the time it was opened
-for: whatever happens to this process, beer stops.
-"""
+"""The simulated tap: reader, valve and meter for every machine without pins."""
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
 
 from pourline.controller.domain import Flow
-
-
-class CardReader(Protocol):
-    """The reader in the tap's handle."""
-
-    async def next_card(self) -> str | None:
-        """Wait for a change: the id of a card now shown, or None when the card was taken away."""
-
-
-class Valve(Protocol):
-    """The solenoid valve; shut unless told otherwise."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether beer can flow."""
-
-    def open(self, *, at_most_ms: int) -> None:
-        """Open, and shut by itself after that time."""
-
-    def close(self) -> None:
-        """Shut now; a valve that is shut stays so."""
-
-
-class FlowMeter(Protocol):
-    """The pulse counter behind the keg."""
-
-    def restart(self) -> None:
-        """Count from zero again, for a new pour."""
-
-    def read(self) -> Flow:
-        """Return the pulses since the restart and the meter's time from it to the last pulse."""
-
-
-class Display(Protocol):
-    """The few words that the guest sees."""
-
-    def show(self, text: str) -> None:
-        """Show the text until the next one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hardware:
-    """One tap's parts."""
-
-    reader: CardReader
-    valve: Valve
-    meter: FlowMeter
-    display: Display
-
-
-class PrintedDisplay:
-    """A display for a terminal; `prefix` tells taps apart."""
-
-    def __init__(self, prefix: str, *, out: Callable[[str], None] = print) -> None:
-        self._prefix = prefix
-        self._out = out
-
-    def show(self, text: str) -> None:
-        """Print the text as one line."""
-        self._out(f"{self._prefix}: {text}")
-
-
-class KeptDisplay:
-    """A display that remembers its last text, for simulations and tests."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def show(self, text: str) -> None:
-        """Remember the text."""
-        self.text = text
 
 
 class SimulatedTap:
@@ -133,6 +56,11 @@ class SimulatedTap:
         return self._wanted == 0
 
     @property
+    def is_ready(self) -> bool:
+        """Whether it would open: always."""
+        return True
+
+    @property
     def is_open(self) -> bool:
         """Whether beer can flow."""
         return self._shuts_at_ms is not None and self._now_ms() < self._shuts_at_ms
@@ -147,10 +75,11 @@ class SimulatedTap:
         self._run()
         self._shuts_at_ms = None
 
-    def restart(self) -> None:
-        """Count from zero."""
-        self._run()
+    def restart(self) -> Flow:
+        """Count from zero; return what ran before."""
+        before = self.read()
         self._pulses = 0
+        return before
 
     def read(self) -> Flow:
         """Return what ran since the restart."""
