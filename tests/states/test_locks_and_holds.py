@@ -251,7 +251,8 @@ class Evening(RuleBasedStateMachine):
         )
         pour = self.pours.setdefault(pour.client_tx_id, pour)
         [taken] = self.runner.run(self.take_in([pour]))
-        assert taken.result.status in {PourStatus.ACCEPTED, PourStatus.DUPLICATE}
+        late = taken.result.reason == "began_after_close"  # under a grant that staff had ended
+        assert taken.result.status in {PourStatus.ACCEPTED, PourStatus.DUPLICATE} or late
         self.live.pop(grant_id, None)
         self.ended.add(grant_id)  # a device never opens again for a grant that it ended
 

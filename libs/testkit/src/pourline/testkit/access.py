@@ -3,6 +3,7 @@
 The ledger is a small stand-in; database and bus are real.
 """
 
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -51,13 +52,14 @@ from pourline.contracts.money import (
 )
 from pourline.contracts.problems import Problem
 from pourline.contracts.taps import CreateTap, PutConfig, StopTap
-from pourline.kit.db import Database, Row, UnitOfWork
+from pourline.kit.db import Database, Row
 from pourline.kit.errors import Rejected
 from pourline.kit.ids import new_id
 from pourline.kit.nats import Caller, Context
 from pourline.testkit.clock import FakeClock
 
 STAFF = Context(actor="anna", level=3)
+NUMBERS = itertools.count(1)
 CARD = "0419eeb2757181"
 UNTOLD = ("outbox_is_published", "every_entry_of_the_record_is_linked")
 """Rules that hold once the service's loops ran; here none runs."""
@@ -331,9 +333,9 @@ def envelope(event: Told, at: datetime) -> Envelope[Told]:
     )
 
 
-def status_word(tap_id: str, status: TapStatus, clock: FakeClock, *, seq: int = 1) -> StatusWord:
-    """Return a tap's status as the broker hands it on now."""
-    return StatusWord(tap_id=tap_id, seq=seq, at=clock.now(), status=status)
+def status_word(tap_id: str, status: TapStatus, clock: FakeClock, *, seq: int = 0) -> StatusWord:
+    """Return a tap's status as the broker hands it on now, under its next number unless told."""
+    return StatusWord(tap_id=tap_id, seq=seq or next(NUMBERS), at=clock.now(), status=status)
 
 
 async def connect_keg(
@@ -359,12 +361,10 @@ async def seat_tap(database: Database, clock: FakeClock, beverage_id: UUID, tap:
     async with database.transaction() as unit:
         await tap_handlers.create_tap(tap, unit, STAFF)
         await tap_handlers.take_status(unit, [status_word(tap.id, TapStatus(online=True), clock)])
-        await _price(unit, beverage_id, clock.now())
+        await taps.save_price(
+            unit, beverage_id=beverage_id, from_at=clock.now(), price_per_litre=900
+        )
     await connect_keg(database, clock, tap.id, beverage_id)
-
-
-async def _price(unit: UnitOfWork, beverage_id: UUID, at: datetime) -> None:
-    await taps.save_price(unit, beverage_id=beverage_id, from_at=at, price_per_litre=900)
 
 
 async def seat_guest(database: Database, card_uid: str) -> Visit:

@@ -118,24 +118,21 @@ class StatusWord:
 async def save_status(unit: UnitOfWork, word: StatusWord) -> bool:
     """Know a tap's link and return whether it is another one.
 
-    A word that comes again after a newer one is old by number and by time; after a broker lost
-    everything numbers begin anew, after a clock was set back times do: neither alone makes it old.
+    A word that comes again is old by number and by time; after a broker lost everything numbers
+    begin anew, after a clock was set back times do: neither alone makes it old.
     """
     tap_id, seq, status = word.tap_id, word.seq, word.status
     before = await unit.maybe(
         """
-        SELECT online, pending_sync, valve, status_seq,
-               coalesce(%s < status_at, false) AS is_earlier
+        SELECT online, pending_sync, valve, status_seq, status_at
         FROM tap WHERE id = %s FOR UPDATE
         """,
-        (word.at, tap_id),
+        (tap_id,),
     )
-    if before is None or (before["is_earlier"] and seq < before["status_seq"]):
+    if before is None or _is_old(word, before):
         return False
     link = (before["online"], before["pending_sync"], before["valve"])
     now = (status.online, status.pending_sync, status.valve or before["valve"])
-    if before["status_seq"] == seq and link == now:
-        return False  # the same message again: a reset that came after it stands
     await unit.execute(
         """
         UPDATE tap SET online = %s, pending_sync = %s, valve = coalesce(%s, valve),
@@ -156,6 +153,17 @@ async def save_status(unit: UnitOfWork, word: StatusWord) -> bool:
         ),
     )
     return link != now or before["status_seq"] == 0
+
+
+def _is_old(word: StatusWord, before: Row) -> bool:
+    """Return whether a word came before the stored one, or is that one again.
+
+    A reset that staff made after it stands then.
+    """
+    at = before["status_at"]
+    if at is None:
+        return False
+    return word.seq <= before["status_seq"] and bool(word.at <= at)
 
 
 async def connect_keg(unit: UnitOfWork, keg: KegConnected, *, version: int) -> None:
