@@ -210,3 +210,15 @@ async def test_a_guest_is_set_right_paid_out_and_takes_a_receipt(table: Table) -
     assert (paper["spent"], paper["balance_after"]) == (270, 0)
     assert paper["balance_before"] == 10_000  # paid in before the visit
     assert [line["kind"] for line in paper["lines"]] == ["correction", "refund"]
+
+
+async def test_the_currency_stays_once_money_has_moved(bar: RunningBar) -> None:
+    await bar.seat_guest(amount=100)
+
+    same = await bar.ask("PUT", "/api/config/currency", json={"value": "EUR"})
+    other = await bar.ask("PUT", "/api/config/currency", json={"value": "USD"})
+    bad = await bar.ask("PUT", "/api/config/currency", json={"value": "euro"})
+
+    assert same.status_code == 200
+    assert refusal(other) == (409, "currency_fixed")
+    assert refusal(bad)[0] == 422

@@ -116,6 +116,19 @@ class PaidOut(Message):
     balance: Total
 
 
+class GetBooks(Query):
+    """Whether money has moved yet."""
+
+    OWNER: ClassVar[str] = "ledger"
+    NAME: ClassVar[str] = "books.get"
+
+
+class Books(Message):
+    """`has_entries`: money has moved, so that the currency stays."""
+
+    has_entries: bool
+
+
 class GetReceipt(Query):
     """What a visit cost and what was paid, for paper."""
 

@@ -104,7 +104,7 @@ ACCESS: dict[str, Access] = {
             cellar.KegDisconnected,
             cellar.KegLevelChanged,
         ),
-        asks=(money.PlaceHold, money.VoidHold, money.GetGrant),
+        asks=(money.PlaceHold, money.VoidHold, money.GetGrant, books.GetBooks),
         publish=(
             "bar.*.tap.*.authorize.result",
             "bar.*.tap.*.state",

@@ -19,7 +19,11 @@ from pourline.kit.nats import Responder
 
 
 def answer(
-    responder: Responder, *, accounts: staff.StaffAccounts, settle: visits.SettleFirst
+    responder: Responder,
+    *,
+    accounts: staff.StaffAccounts,
+    settle: visits.SettleFirst,
+    currency: devices.CurrencyStands,
 ) -> None:
     """Answer everything that auth-lock owns."""
     _answer_guests(responder, settle)
@@ -38,7 +42,9 @@ def answer(
     responder.on(tap_contract.GetSpoutKeys, devices.get_spout_keys)
     responder.on(tap_contract.ListConfig, devices.list_config)
     responder.on(tap_contract.GetConfig, devices.get_config)
-    responder.on(tap_contract.PutConfig, devices.put_config, exists=devices.config_exists)
+    responder.on(
+        tap_contract.PutConfig, devices.put_config, exists=devices.config_exists, before=currency
+    )
     responder.on(guest_contract.ListAudit, audit.list_audit)
 
 

@@ -6,6 +6,7 @@ from pourline.auth_lock import api, consumers, jobs
 from pourline.auth_lock.devices import AuthCallout, AuthorizeEdge, StatusEdge
 from pourline.auth_lock.handlers.audit import link_all
 from pourline.auth_lock.handlers.authorize import Authorize
+from pourline.auth_lock.handlers.devices import CurrencyStands
 from pourline.auth_lock.handlers.directory import Directory
 from pourline.auth_lock.handlers.repair import repair_unanswered
 from pourline.auth_lock.handlers.search import make_searchable
@@ -63,6 +64,7 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
         plumbing.responder,
         accounts=StaffAccounts(token_key=settings.token_key),
         settle=SettleFirst(database=plumbing.database, caller=plumbing.caller),
+        currency=CurrencyStands(database=plumbing.database, caller=plumbing.caller),
     )
     return await plumbing.finish()
 

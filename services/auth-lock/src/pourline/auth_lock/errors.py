@@ -85,6 +85,12 @@ class WrongPassword(Rejected):
     status = 401
 
 
+class CurrencyFixed(Rejected):
+    """There is money in the books already: their currency stays."""
+
+    code = "currency_fixed"
+
+
 class BadConfigValue(Rejected):
     """The value does not fit the key."""
 

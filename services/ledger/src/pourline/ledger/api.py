@@ -23,4 +23,5 @@ def answer(responder: Responder) -> None:
     responder.on(books.FindPour, by_hand.find_pour)
     responder.on(books.CorrectAccount, closing.correct_account)
     responder.on(books.PayOut, closing.pay_out)
+    responder.on(books.GetBooks, closing.get_books)
     responder.on(books.GetReceipt, closing.get_receipt)

@@ -9,12 +9,14 @@ from pourline.auth_lock.domain import CONFIG, fits
 from pourline.auth_lock.errors import (
     BadConfigValue,
     ConfigUnknown,
+    CurrencyFixed,
     DeviceUnknown,
 )
 from pourline.auth_lock.handlers.limits import profile_value
 from pourline.auth_lock.store import audit, devices
 from pourline.contracts import taps as contract
 from pourline.contracts.base import Listing
+from pourline.contracts.books import Books, GetBooks
 from pourline.contracts.limits import PROFILE_KEY
 from pourline.contracts.taps import (
     ConfigEntry,
@@ -22,11 +24,12 @@ from pourline.contracts.taps import (
     SpoutDeviceWithSecret,
     SpoutKeys,
 )
-from pourline.kit.db import Row, UnitOfWork
+from pourline.kit.db import Database, Row, UnitOfWork
 from pourline.kit.ids import new_id, parse_id
-from pourline.kit.nats import Context
+from pourline.kit.nats import Caller, Context
 
 SECRET_BYTES = 32
+CURRENCY = "currency"
 
 
 async def register_spout(
@@ -170,6 +173,26 @@ async def get_config(query: contract.GetConfig, unit: UnitOfWork, context: Conte
     if query.key not in values:
         raise ConfigUnknown
     return ConfigEntry(key=query.key, value=values[query.key])
+
+
+class CurrencyStands:
+    """Keeps the currency of books in which money has moved (contract 1)."""
+
+    def __init__(self, *, database: Database, caller: Caller) -> None:
+        self._database = database
+        self._caller = caller
+
+    async def __call__(self, order: contract.PutConfig) -> None:
+        """Raise `CurrencyFixed` for another currency than that of the books."""
+        if order.key != CURRENCY:
+            return
+        value = _fitting(order.key, order.value)
+        async with self._database.transaction() as unit:
+            current = (await devices.list_config(unit)).get(CURRENCY, CONFIG[CURRENCY].default)
+        if value == current:
+            return
+        if (await self._caller.ask(GetBooks(), Books)).has_entries:
+            raise CurrencyFixed
 
 
 async def put_config(order: contract.PutConfig, unit: UnitOfWork, context: Context) -> ConfigEntry:

@@ -116,6 +116,11 @@ async def balances_of(unit: UnitOfWork, guest_ids: Sequence[UUID]) -> dict[str, 
     return {str(row["guest_id"]): row["balance"] for row in rows}
 
 
+async def has_entries(unit: UnitOfWork) -> bool:
+    """Return whether anything was ever booked."""
+    return await unit.maybe("SELECT 1 FROM entry LIMIT 1") is not None
+
+
 async def list_statement(
     unit: UnitOfWork, *, guest_id: UUID, before: int | None, limit: int
 ) -> list[Row]:
