@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
 from pourline.controller.simulator import Fleet
 from pourline.testkit.bar import GuestSeat, RunningBar, TapSeat, refusal
@@ -210,6 +211,24 @@ async def test_a_guest_is_set_right_paid_out_and_takes_a_receipt(table: Table) -
     assert (paper["spent"], paper["balance_after"]) == (270, 0)
     assert paper["balance_before"] == 10_000  # paid in before the visit
     assert [line["kind"] for line in paper["lines"]] == ["correction", "refund"]
+
+
+async def test_a_receipt_is_printed_by_who_is_signed_in(table: Table) -> None:
+    await table.sync(client_tx_id="late-7")
+    page = f"/visits/{table.guest.visit_id}/receipt"
+    account = {"username": "printer", "password": "a long enough word"}
+    await table.bar.post("/api/staff", level=1, **account)
+
+    async with httpx.AsyncClient(base_url=table.bar.base_url, follow_redirects=True) as browser:
+        before = await browser.get(page)
+        await browser.post("/login", data=account)
+        paper = await browser.get(page)
+        unknown = await browser.get("/visits/nobody/receipt")
+
+    assert before.url.path == "/login"
+    assert (paper.status_code, unknown.status_code) == (200, 404)
+    assert "€2.70" in paper.text
+    assert "300 ml" in paper.text
 
 
 async def test_the_currency_stays_once_money_has_moved(bar: RunningBar) -> None:

@@ -1,5 +1,6 @@
 """A visit's receipt on paper: what was poured, what was paid, what is left."""
 
+import html
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from pourline.contracts.cellar import Beverage, ListBeverages
 from pourline.contracts.guests import GetVisit, Visit
 from pourline.kit.errors import TROUBLE, Refusal, outcome_of
 from pourline.kit.nats import Caller
+from pourline.kit.nats.requests import Refused
 
 PAGES_MAX = 25
 """Pages of beverages that are looked through for names; a bar has fewer than a thousand."""
@@ -53,12 +55,18 @@ def mount(app: FastAPI, *, board: Board, badges: Badges, caller: Caller) -> None
             found = await caller.ask(GetReceipt(visit_id=visit_id), Receipt)
             visit = await caller.ask(GetVisit(visit_id=visit_id), Visit)
             names = await _beverages(caller, {one.beverage_id for one in found.pours})
+        except Refused as error:
+            return _refused(error.problem.detail or error.problem.title, error.problem.status)
         except (Refusal, *TROUBLE) as error:
             outcome = outcome_of(error)
-            return HTMLResponse(f"<p>{outcome.detail}</p>", outcome.status)
+            return _refused(outcome.detail, outcome.status)
         return HTMLResponse(
             _page(found, visit, names, board.timezone), headers={"Cache-Control": "no-store"}
         )
+
+
+def _refused(why: str, status: int) -> Response:
+    return HTMLResponse(f"<p>{html.escape(why)}</p>", status)
 
 
 async def _beverages(caller: Caller, wanted: set[str | None]) -> dict[str | None, str]:
