@@ -148,9 +148,6 @@ GET /api/inventory/package-impact/{}
 POST /api/sales
 GET /api/notifications
 POST /api/notifications/{}/retry
-GET /api/shifts/{}/precheck
-POST /api/shifts/{}/close
-GET /api/shifts/{}/report
 POST /api/pos/events/{}/sent
 POST /api/pos/events/{}/retry
 """

@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TypeVar
 
-from pourline.contracts import books, cellar, evening, guests, money, staff, subjects, taps, wall
+from pourline.contracts import (
+    books,
+    cellar,
+    evening,
+    guests,
+    money,
+    shifts,
+    staff,
+    subjects,
+    taps,
+    wall,
+)
 from pourline.contracts.base import Command, Event, Query
 
 SERVICES = ("auth-lock", "ledger", "keg-fifo", "alerts", "shift", "pos-adapter", "console")
@@ -18,7 +29,17 @@ BRIDGE = "mqtt-bridge"
 """Runs beside them only where devices connect to a broker of the bar's own."""
 
 DAY_S = 24 * 3600
-MODULES: tuple[ModuleType, ...] = (guests, taps, wall, staff, money, books, cellar, evening)
+MODULES: tuple[ModuleType, ...] = (
+    guests,
+    taps,
+    wall,
+    staff,
+    money,
+    books,
+    cellar,
+    evening,
+    shifts,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +124,7 @@ ACCESS: dict[str, Access] = {
             cellar.KegConnected,
             cellar.KegDisconnected,
             cellar.KegLevelChanged,
+            shifts.ShiftClosed,
         ),
         asks=(money.PlaceHold, money.VoidHold, money.GetGrant, books.GetBooks),
         publish=(
@@ -166,7 +188,17 @@ ACCESS: dict[str, Access] = {
             money.PourAccepted,
             money.GuestToppedUp,
             money.GuestRefunded,
+            books.GuestCorrected,
             guests.AccessDenied,
+            evening.AlertOpened,
+            taps.ConfigChanged,
+        ),
+        asks=(
+            shifts.FenceVisits,
+            shifts.LiftFence,
+            shifts.GetBlockers,
+            shifts.GetHeldPours,
+            evening.ListAlerts,
         ),
     ),
     "pos-adapter": Access(

@@ -27,8 +27,8 @@ from pourline.kit.errors import Rejected
 from pourline.kit.ids import new_id
 from pourline.kit.nats import Caller, Context
 from pourline.local.servers import NatsServer
-from pourline.shift import handlers
 from pourline.shift.app import build
+from pourline.shift.handlers import figures, opening
 from pourline.shift.invariants import INVARIANTS
 from pourline.shift.settings import Settings
 from pourline.testkit.clock import FakeClock
@@ -79,7 +79,7 @@ class House:
     async def open(self, location: str = "main") -> Shift:
         async with self.database.transaction() as unit:
             order = OpenShift(opening_float=10_000, location=location)
-            return await handlers.open_shift(order, unit, STAFF)
+            return await opening.open_shift(order, unit, STAFF)
 
     async def close(self, shift_id: str) -> None:
         async with self.database.transaction() as unit:
@@ -90,7 +90,7 @@ class House:
 
     async def current(self) -> Shift:
         async with self.database.transaction() as unit:
-            return await handlers.get_current_shift(GetCurrentShift(), unit, STAFF)
+            return await opening.get_current_shift(GetCurrentShift(), unit, STAFF)
 
     async def take(
         self,
@@ -139,13 +139,13 @@ async def test_members_join_the_open_shift_once(house: House) -> None:
     for name in ("Ben", "Cleo", "Ben"):
         async with house.database.transaction() as unit:
             order = AddShiftMember(shift_id=shift.id, member=name)
-            answer = await handlers.add_member(order, unit, STAFF)
+            answer = await opening.add_member(order, unit, STAFF)
 
     assert answer.members == ["Ben", "Cleo"]
     await house.close(shift.id)
     with pytest.raises(Rejected, match="closed"):
         async with house.database.transaction() as unit:
-            await handlers.add_member(order, unit, STAFF)
+            await opening.add_member(order, unit, STAFF)
 
 
 async def test_without_an_open_shift_there_is_no_current_one(house: House) -> None:
@@ -168,11 +168,11 @@ async def test_the_open_shift_shows_what_happened_so_far(house: House) -> None:
         message="m",
         denied_at=now,
     )
-    await house.take(handlers.count_pours, pour(now), pour(now, amount=210, volume_ml="300.25"))
-    await house.take(handlers.count_pours, pour(now, volume_ml="0", amount=0))
-    await house.take(handlers.count_topups, GuestToppedUp(**paid, amount=2000, at=now))
-    await house.take(handlers.count_refunds, GuestRefunded(**paid, amount=500, at=now))
-    await house.take(handlers.count_denials, denied, denied)
+    await house.take(figures.count_pours, pour(now), pour(now, amount=210, volume_ml="300.25"))
+    await house.take(figures.count_pours, pour(now, volume_ml="0", amount=0))
+    await house.take(figures.count_topups, GuestToppedUp(**paid, amount=2000, at=now))
+    await house.take(figures.count_refunds, GuestRefunded(**paid, amount=500, at=now))
+    await house.take(figures.count_denials, denied, denied)
 
     shift = await house.current()
 
@@ -185,13 +185,13 @@ async def test_the_open_shift_shows_what_happened_so_far(house: House) -> None:
 @pytest.mark.requirement("SH-3")
 async def test_a_late_pour_leaves_a_closed_shift_alone_and_stands_under_late(house: House) -> None:
     first = await house.open()
-    await house.take(handlers.count_pours, pour(first.opened_at))
+    await house.take(figures.count_pours, pour(first.opened_at))
     house.clock.advance(hours=8)
     await house.close(first.id)
     house.clock.advance(minutes=30)
     second = await house.open()
 
-    await house.take(handlers.count_pours, pour(first.opened_at + timedelta(hours=1)))
+    await house.take(figures.count_pours, pour(first.opened_at + timedelta(hours=1)))
 
     shift = await house.current()
     assert (shift.id, shift.figures, shift.late.pours) == (second.id, NONE, 1)
@@ -201,8 +201,8 @@ async def test_a_late_pour_leaves_a_closed_shift_alone_and_stands_under_late(hou
 
 
 async def test_without_any_shift_a_pour_is_kept_unassigned(house: House) -> None:
-    await house.take(handlers.count_pours, pour(house.clock.now()))
-    await house.take(handlers.count_pours, pour(house.clock.now(), amount=50))
+    await house.take(figures.count_pours, pour(house.clock.now()))
+    await house.take(figures.count_pours, pour(house.clock.now(), amount=50))
 
     async with house.database.transaction() as unit:
         row = await unit.one("SELECT location, pours, revenue FROM unassigned_figure")

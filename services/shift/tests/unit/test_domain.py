@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from pourline.kit.ids import new_id
+from pourline.shift import domain
 from pourline.shift.domain import Bucket, Figures, Happening, OpenShift, Place, place_of, sum_up
 
 OPENED = datetime(2026, 5, 1, 18, tzinfo=UTC)
@@ -40,3 +41,15 @@ def test_a_batch_is_summed_by_place() -> None:
         Place(location="main", shift_id=SHIFT.shift_id, bucket=Bucket.LATE): one,
         Place(location="garden"): one,
     }
+
+
+@pytest.mark.requirement("SH-3")
+def test_the_till_holds_its_float_and_what_was_paid_in_cash_less_what_was_paid_back() -> None:
+    lines = [
+        ("method", "cash", "topups", 5_000),
+        ("method", "card", "topups", 9_000),
+        ("method", "cash", "refunds", 700),
+        ("member", "anna", "topups", 14_000),
+    ]
+
+    assert domain.cash_expected(10_000, lines) == 14_300

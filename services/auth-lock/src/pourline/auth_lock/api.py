@@ -3,6 +3,7 @@
 from pourline.auth_lock.handlers import (
     audit,
     devices,
+    fences,
     limits,
     lost_cards,
     search,
@@ -12,6 +13,7 @@ from pourline.auth_lock.handlers import (
     wall,
 )
 from pourline.contracts import guests as guest_contract
+from pourline.contracts import shifts as shift_contract
 from pourline.contracts import staff as staff_contract
 from pourline.contracts import taps as tap_contract
 from pourline.contracts import wall as wall_contract
@@ -31,6 +33,7 @@ def answer(
     _answer_taps(responder)
     _answer_staff(responder, accounts)
     _answer_wall(responder)
+    _answer_fences(responder)
     responder.on(tap_contract.RegisterSpout, devices.register_spout)
     responder.on(tap_contract.ListSpouts, devices.list_spouts)
     responder.on(
@@ -68,6 +71,12 @@ def _answer_wall(responder: Responder) -> None:
     responder.on(wall_contract.StopWall, wall.stop_wall)
     responder.on(wall_contract.ResumeWall, wall.resume_wall)
     responder.on(wall_contract.ListLocks, wall.list_locks)
+
+
+def _answer_fences(responder: Responder) -> None:
+    responder.on(shift_contract.FenceVisits, fences.fence_visits)
+    responder.on(shift_contract.LiftFence, fences.lift_fence)
+    responder.on(shift_contract.GetBlockers, fences.get_blockers)
 
 
 def _answer_guests(responder: Responder, settle: visits.SettleFirst) -> None:

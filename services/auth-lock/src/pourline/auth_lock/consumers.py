@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pourline.auth_lock.handlers import locks, taps
+from pourline.auth_lock.handlers import fences, locks, taps
 from pourline.contracts.base import Event
 from pourline.contracts.books import GuestCorrected, PourDecided, PourReconciled
 from pourline.contracts.cellar import (
@@ -12,6 +12,7 @@ from pourline.contracts.cellar import (
     KegLevelChanged,
 )
 from pourline.contracts.money import PourAccepted, PourHeld, PourMismatched, PriceChanged
+from pourline.contracts.shifts import ShiftClosed
 from pourline.kit.nats import Handler
 
 
@@ -29,4 +30,5 @@ def handlers() -> Mapping[type[Event], Handler]:
         KegConnected: taps.know_connected_kegs,
         KegDisconnected: taps.know_disconnected_kegs,
         KegLevelChanged: taps.know_keg_levels,
+        ShiftClosed: fences.lift_of_closed_shifts,
     }

@@ -85,6 +85,12 @@ class WrongPassword(Rejected):
     status = 401
 
 
+class ShiftClosing(Rejected):
+    """A shift is being closed at this moment; try again in a few seconds."""
+
+    code = "shift_closing"
+
+
 class CurrencyFixed(Rejected):
     """There is money in the books already: their currency stays."""
 

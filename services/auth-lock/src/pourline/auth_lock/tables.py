@@ -154,6 +154,13 @@ tap = sa.Table(
     sa.Index("tap_untold", "id", postgresql_where=sa.text("told_version < state_version")),
 )
 
+fence = sa.Table(
+    "fence",
+    metadata,
+    sa.Column("attempt_id", pg.UUID, primary_key=True),
+    sa.Column("until", INSTANT, nullable=False),
+)
+
 meter = sa.Table(
     "meter",
     metadata,

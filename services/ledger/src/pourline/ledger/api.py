@@ -1,6 +1,6 @@
 """The ledger's request/reply edge: which command or query goes to which handler."""
 
-from pourline.contracts import books, money
+from pourline.contracts import books, money, shifts
 from pourline.kit.nats import Responder
 from pourline.ledger.handlers import by_hand, closing, decisions
 from pourline.ledger.handlers import money as handle
@@ -23,5 +23,6 @@ def answer(responder: Responder) -> None:
     responder.on(books.FindPour, by_hand.find_pour)
     responder.on(books.CorrectAccount, closing.correct_account)
     responder.on(books.PayOut, closing.pay_out)
+    responder.on(shifts.GetHeldPours, decisions.get_held_pours)
     responder.on(books.GetBooks, closing.get_books)
     responder.on(books.GetReceipt, closing.get_receipt)

@@ -1,12 +1,16 @@
 """shift's request/reply edge: which command or query goes to which handler."""
 
-from pourline.contracts import evening
+from pourline.contracts import evening, shifts
 from pourline.kit.nats import Responder
-from pourline.shift import handlers
+from pourline.shift.handlers import closing, opening
 
 
-def answer(responder: Responder) -> None:
+def answer(responder: Responder, *, close: closing.Closing) -> None:
     """Answer everything that shift owns."""
-    responder.on(evening.OpenShift, handlers.open_shift)
-    responder.on(evening.GetCurrentShift, handlers.get_current_shift)
-    responder.on(evening.AddShiftMember, handlers.add_member, exists=handlers.shift_exists)
+    known = opening.shift_exists
+    responder.on(evening.OpenShift, opening.open_shift)
+    responder.on(evening.GetCurrentShift, opening.get_current_shift)
+    responder.on(evening.AddShiftMember, opening.add_member, exists=known)
+    responder.on(shifts.GetPrecheck, close.precheck, before=close.ask_before_precheck)
+    responder.on(shifts.CloseShift, close.close_shift, exists=known, before=close.ask_before_close)
+    responder.on(shifts.GetShiftReport, closing.get_report)

@@ -3,17 +3,23 @@
 from collections.abc import Mapping
 
 from pourline.contracts.base import Event
+from pourline.contracts.books import GuestCorrected
+from pourline.contracts.evening import AlertOpened
 from pourline.contracts.guests import AccessDenied
 from pourline.contracts.money import GuestRefunded, GuestToppedUp, PourAccepted
+from pourline.contracts.taps import ConfigChanged
 from pourline.kit.nats import Handler
-from pourline.shift import handlers
+from pourline.shift.handlers import figures
 
 
 def routes() -> Mapping[type[Event], Handler]:
     """Return the handler of every event that shift reads."""
     return {
-        PourAccepted: handlers.count_pours,
-        GuestToppedUp: handlers.count_topups,
-        GuestRefunded: handlers.count_refunds,
-        AccessDenied: handlers.count_denials,
+        PourAccepted: figures.count_pours,
+        GuestToppedUp: figures.count_topups,
+        GuestRefunded: figures.count_refunds,
+        GuestCorrected: figures.count_corrections,
+        AccessDenied: figures.count_denials,
+        AlertOpened: figures.count_alerts,
+        ConfigChanged: figures.know_config,
     }

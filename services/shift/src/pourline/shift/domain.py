@@ -5,7 +5,7 @@ Pure functions of values. Sources: the outer contract, "Pours" (Shift); requirem
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
@@ -43,12 +43,24 @@ class Figures:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Split:
+    """A part of a happening as a report breaks it down: `what`, by `by`, for `key`."""
+
+    by: str
+    key: str
+    what: str
+    volume_ml: Decimal = NOTHING_ML
+    amount: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Happening:
     """Something that counts: where, when it began, and what it adds."""
 
     location: str
     at: datetime
-    figures: Figures
+    figures: Figures | None = None
+    splits: tuple[Split, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +102,67 @@ def sum_up(
     """Return what a batch of happenings adds at each place."""
     sums: dict[Place, Figures] = {}
     for one in happenings:
+        if one.figures is None:
+            continue
         place = place_of(one.location, one.at, open_shifts.get(one.location))
         sums[place] = sums.get(place, Figures()) + one.figures
     return sums
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sum:
+    """How often, how much, and what for."""
+
+    count: int = 0
+    volume_ml: Decimal = NOTHING_ML
+    amount: int = 0
+
+
+SplitKey = tuple[UUID, Bucket, str, str, str]
+"""Shift, bucket, `by`, `key` and `what`."""
+
+
+def split_up(
+    happenings: Iterable[Happening], open_shifts: Mapping[str, OpenShift]
+) -> dict[SplitKey, Sum]:
+    """Return what a batch of happenings adds to the lines of reports; without a shift, nothing."""
+    sums: dict[SplitKey, Sum] = {}
+    for one in happenings:
+        place = place_of(one.location, one.at, open_shifts.get(one.location))
+        if place.shift_id is None:
+            continue
+        for split in one.splits:
+            key = (place.shift_id, place.bucket, split.by, split.key, split.what)
+            sums[key] = _plus(sums.get(key, Sum()), split)
+    return sums
+
+
+def _plus(so_far: Sum, split: Split) -> Sum:
+    return Sum(
+        count=so_far.count + 1,
+        volume_ml=so_far.volume_ml + split.volume_ml,
+        amount=so_far.amount + split.amount,
+    )
+
+
+AUTHORITY = "FF_BACKEND_SHIFT_AUTHORITY"
+"""While it is off, blockers show and do not block (LK-7)."""
+CASH = "cash"
+CLOSES_WITHIN = timedelta(seconds=30)
+"""A closing that takes longer is none: the shift goes on (SH-2)."""
+FENCE_LEAVES = timedelta(seconds=5)
+"""So long before the fence falls, a close that is not through is given up."""
+
+
+def cash_expected(opening_float: int, lines: Iterable[tuple[str, str, str, int]]) -> int:
+    """Return the minor units that should be in the till.
+
+    `lines` are (by, key, what, amount): the float, more by what was paid in in cash, less by what
+    was paid back.
+    """
+    moved = {"topups": 1, "refunds": -1}
+    return opening_float + sum(
+        moved[what] * amount
+        for by, key, what, amount in lines
+        if by == "method" and key == CASH and what in moved
+    )

@@ -21,3 +21,15 @@ class ShiftClosed(Rejected):
     """The shift is closed."""
 
     code = "shift_closed"
+
+
+class EquipmentUnchecked(Rejected):
+    """Somebody must have looked at the equipment before the shift ends."""
+
+    code = "equipment_unchecked"
+
+
+class ShiftBlocked(Rejected):
+    """Something stands in the way of closing the shift."""
+
+    code = "shift_blocked"

@@ -1,10 +1,11 @@
 """All of shift's SQL."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from uuid import UUID
 
-from pourline.kit.db import Row, UnitOfWork
-from pourline.shift.domain import Figures, OpenShift, Place
+from pourline.kit.db import Row, UnitOfWork, as_json
+from pourline.shift.domain import Figures, OpenShift, Place, SplitKey, Sum
 
 FIGURES = ("pours", "volume_ml", "revenue", "topups", "refunds", "denials")
 ADDED = "text, uuid, text, bigint, numeric, bigint, bigint, bigint, bigint"
@@ -103,3 +104,114 @@ async def list_members(unit: UnitOfWork, shift_id: UUID) -> list[str]:
         (shift_id,),
     )
     return [row["name"] for row in rows]
+
+
+async def lock_shift(unit: UnitOfWork, shift_id: UUID) -> Row | None:
+    """Return a shift, locked until the commit; figures that are being added come first."""
+    return await unit.maybe("SELECT * FROM shift WHERE id = %s FOR UPDATE", (shift_id,))
+
+
+async def begin_closing(
+    unit: UnitOfWork, *, shift_id: UUID, attempt_id: UUID, at: datetime
+) -> Row | None:
+    """Let an open shift be about to close; None for one that is closed or unknown."""
+    return await unit.maybe(
+        """
+        UPDATE shift SET status = 'closing', closing_at = %s, attempt_id = %s
+        WHERE id = %s AND status <> 'closed' RETURNING *
+        """,
+        (at, attempt_id, shift_id),
+    )
+
+
+async def reopen(unit: UnitOfWork, *, attempt_id: UUID) -> Row | None:
+    """Let a shift go on that this attempt was to close; None when another one does."""
+    return await unit.maybe(
+        """
+        UPDATE shift SET status = 'open', closing_at = NULL, attempt_id = NULL
+        WHERE attempt_id = %s AND status = 'closing' RETURNING *
+        """,
+        (attempt_id,),
+    )
+
+
+async def left_closing(unit: UnitOfWork, *, before: datetime) -> list[Row]:
+    """Return shifts whose closing nobody finished."""
+    return await unit.all(
+        "SELECT * FROM shift WHERE status = 'closing' AND closing_at < %s FOR UPDATE", (before,)
+    )
+
+
+async def save_closed(unit: UnitOfWork, values: Mapping[str, object]) -> Row:
+    """Close a shift."""
+    return await unit.one(
+        """
+        UPDATE shift SET status = 'closed', closed_at = %(at)s, closed_by = %(actor)s,
+                         counted_cash = %(counted_cash)s, comment = %(comment)s,
+                         closing_at = NULL, attempt_id = NULL
+        WHERE id = %(shift_id)s RETURNING *
+        """,
+        values,
+    )
+
+
+async def add_splits(unit: UnitOfWork, sums: Mapping[SplitKey, Sum]) -> None:
+    """Add to the lines of reports."""
+    if not sums:
+        return
+    rows = [
+        {
+            "shift_id": str(shift_id),
+            "bucket": bucket.value,
+            "by": by,
+            "key": key,
+            "what": what,
+            "count": one.count,
+            "volume_ml": str(one.volume_ml),
+            "amount": one.amount,
+        }
+        for (shift_id, bucket, by, key, what), one in sorted(
+            sums.items(), key=lambda item: [str(part) for part in item[0]]
+        )
+    ]
+    await unit.execute(
+        """
+        INSERT INTO shift_line (shift_id, bucket, by, key, what, count, volume_ml, amount)
+        SELECT * FROM json_to_recordset(%s) AS line (shift_id uuid, bucket text, by text, key text,
+            what text, count bigint, volume_ml numeric, amount bigint)
+        ON CONFLICT (shift_id, bucket, by, key, what) DO UPDATE
+            SET count = shift_line.count + excluded.count,
+                volume_ml = shift_line.volume_ml + excluded.volume_ml,
+                amount = shift_line.amount + excluded.amount
+        """,
+        (as_json(rows),),
+    )
+
+
+async def list_lines(unit: UnitOfWork, shift_id: UUID) -> list[Row]:
+    """Return the lines of a shift's report, in the order of reading."""
+    return await unit.all(
+        """
+        SELECT bucket, by, key, what, count, volume_ml, amount FROM shift_line
+        WHERE shift_id = %s ORDER BY bucket DESC, by, what, key LIMIT 5000
+        """,
+        (shift_id,),
+    )
+
+
+async def save_config(unit: UnitOfWork, *, key: str, value: object, version: int) -> None:
+    """Know a configuration value; an older one never wins."""
+    await unit.execute(
+        """
+        INSERT INTO config (key, value, version) VALUES (%s, %s, %s)
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version
+            WHERE config.version < excluded.version
+        """,
+        (key, as_json(value), version),
+    )
+
+
+async def find_config(unit: UnitOfWork, key: str, *, default: object) -> object:
+    """Return a configuration value."""
+    row = await unit.maybe("SELECT value FROM config WHERE key = %s", (key,))
+    return row["value"] if row else default

@@ -35,6 +35,11 @@ shift = sa.Table(
     sa.Column("opened_by", sa.Text, nullable=False),
     sa.Column("opening_float", sa.BigInteger, nullable=False),
     sa.Column("closed_at", INSTANT),
+    sa.Column("closing_at", INSTANT),
+    sa.Column("attempt_id", pg.UUID),
+    sa.Column("closed_by", sa.Text),
+    sa.Column("counted_cash", sa.BigInteger),
+    sa.Column("comment", sa.Text),
     sa.CheckConstraint("status IN ('open', 'closing', 'closed')", name="status_is_known"),
     sa.CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="closed_has_an_end"),
     sa.CheckConstraint("opening_float >= 0", name="float_is_not_negative"),
@@ -70,4 +75,26 @@ member = sa.Table(
     sa.Column("shift_id", pg.UUID, sa.ForeignKey("shift.id"), primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("joined_at", INSTANT, nullable=False, server_default=now()),
+)
+
+shift_line = sa.Table(
+    "shift_line",
+    metadata,
+    sa.Column("shift_id", pg.UUID, sa.ForeignKey("shift.id"), primary_key=True),
+    sa.Column("bucket", sa.Text, primary_key=True),
+    sa.Column("by", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("what", sa.Text, primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("volume_ml", VOLUME, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("bucket IN ('own', 'late')", name="line_bucket_is_known"),
+)
+
+config = sa.Table(
+    "config",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", pg.JSONB, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
 )

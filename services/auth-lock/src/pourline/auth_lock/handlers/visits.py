@@ -13,6 +13,7 @@ from pourline.auth_lock.errors import (
     GuestUnknown,
     LimitProfileUnknown,
     PourPending,
+    ShiftClosing,
     VisitAlreadyActive,
     VisitClosed,
     VisitLocked,
@@ -20,7 +21,7 @@ from pourline.auth_lock.errors import (
 )
 from pourline.auth_lock.handlers import locks, lost_cards
 from pourline.auth_lock.handlers.cards import oddities, uid_of
-from pourline.auth_lock.store import audit, guests, limits
+from pourline.auth_lock.store import audit, fences, guests, limits
 from pourline.auth_lock.store.locks import standing_grants
 from pourline.contracts import guests as contract
 from pourline.contracts.guests import Guest, Visit
@@ -94,7 +95,7 @@ async def _open(order: contract.OpenVisit, unit: UnitOfWork, context: Context) -
     """Open a visit; the database lets a guest and a card have one.
 
     Raises `GuestUnknown`, `UnreadableCard`, `LimitProfileUnknown`, `VisitAlreadyActive`,
-    `CardInUse`.
+    `CardInUse`, `ShiftClosing`.
     """
     guest = await _guest(unit, _id(order.guest_id, GuestUnknown))
     card_uid = uid_of(order.card_uid) if order.card_uid else None
@@ -102,6 +103,8 @@ async def _open(order: contract.OpenVisit, unit: UnitOfWork, context: Context) -
         raise LimitProfileUnknown
     warnings = await oddities(unit, card_uid) if card_uid else []
     visit_id, now = new_id(), unit.clock.now()
+    if not await fences.pass_by(unit, at=now):
+        raise ShiftClosing
     values = {
         "id": visit_id,
         "guest_id": guest.id,

@@ -16,6 +16,7 @@ from pourline.kit.nats import Caller
 
 SHEETS = {
     Shape.STATEMENT: ("at", "kind", "amount", "balance", "reference"),
+    Shape.REPORT: ("bucket", "by", "key", "what", "count", "volume_ml", "amount"),
     Shape.AUDIT: ("id", "at", "actor", "action", "subject", "reason", "before", "after"),
 }
 """The columns of the lists that also come as CSV."""
@@ -73,7 +74,8 @@ def _sheet(answer: bytes, columns: Sequence[str]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, extrasaction="ignore")
     writer.writeheader()
-    for item in orjson.loads(answer)["items"]:
+    found = orjson.loads(answer)
+    for item in found["lines" if "lines" in found else "items"]:
         writer.writerow({name: _cell(value) for name, value in item.items()})
     return text.getvalue()
 

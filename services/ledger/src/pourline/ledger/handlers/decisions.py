@@ -6,7 +6,14 @@ from typing import Any
 
 from pourline.contracts.books import DecidePour, Decision, PourDecided
 from pourline.contracts.device import PourStatus
-from pourline.contracts.money import Pour, PourAccepted
+from pourline.contracts.money import GuestRefunded, GuestToppedUp, Pour, PourAccepted
+from pourline.contracts.shifts import (
+    BLOCKERS_NAMED,
+    Blocker,
+    BlockerCode,
+    GetHeldPours,
+    HeldPours,
+)
 from pourline.kit.db import Row, UnitOfWork
 from pourline.kit.errors import NotFound
 from pourline.kit.ids import new_id
@@ -27,6 +34,18 @@ from pourline.ledger.handlers.by_hand import (
 )
 from pourline.ledger.handlers.money import known_id, pour_of
 from pourline.ledger.store import accounts, entries, holds, pours
+
+
+async def get_held_pours(query: GetHeldPours, unit: UnitOfWork, context: Context) -> HeldPours:
+    """Return the pours that wait for a decision, and the newest events of money and pours."""
+    del query, context
+    held = await entries.held(unit, named=BLOCKERS_NAMED)
+    blocker = Blocker(code=BlockerCode.HELD_POURS, **held)
+    told = [event.subject() for event in (PourAccepted, GuestToppedUp, GuestRefunded)]
+    return HeldPours(
+        blockers=[blocker] if blocker.count else [],
+        newest=[str(one) for one in await entries.newest_events(unit, told)],
+    )
 
 
 async def decide_pour(order: DecidePour, unit: UnitOfWork, context: Context) -> Pour:

@@ -129,3 +129,29 @@ async def corrected_amount(unit: UnitOfWork, client_tx_id: str) -> int:
         (client_tx_id,),
     )
     return int(row["amount"])
+
+
+async def held(unit: UnitOfWork, *, named: int) -> Row:
+    """Return how many pours wait for a decision, and the ids of the first of them."""
+    return await unit.one(
+        """
+        SELECT count(*) AS count,
+               coalesce((array_agg(client_tx_id ORDER BY number))[:%s], '{}') AS ids
+        FROM pour WHERE status <> 'accepted' AND status = 'held'
+        """,
+        (named,),
+    )
+
+
+async def newest_events(unit: UnitOfWork, subjects: Sequence[str]) -> list[UUID]:
+    """Return the newest event of each of these subjects, among the last few thousand of all."""
+    rows = await unit.all(
+        """
+        SELECT found.msg_id FROM unnest(%s::text[]) AS wanted (subject), LATERAL (
+            SELECT msg_id FROM outbox
+            WHERE outbox.subject = wanted.subject AND id > (SELECT max(id) FROM outbox) - 5000
+            ORDER BY id DESC LIMIT 1) AS found
+        """,
+        (list(subjects),),
+    )
+    return [row["msg_id"] for row in rows]

@@ -1,7 +1,7 @@
 """Alerts, shifts, the point of sale, configuration and the record."""
 
 from pourline.console.api.routes.table import Route, Shape
-from pourline.contracts import evening, guests, taps
+from pourline.contracts import evening, guests, shifts, taps
 from pourline.contracts.base import Listing
 
 ROUTES: tuple[Route, ...] = (
@@ -40,6 +40,29 @@ ROUTES: tuple[Route, ...] = (
         level=2,
         command=evening.GetCurrentShift,
         answer=evening.Shift,
+    ),
+    Route(
+        method="GET",
+        path="/api/shifts/{shift_id}/precheck",
+        level=2,
+        command=shifts.GetPrecheck,
+        answer=shifts.Precheck,
+    ),
+    Route(
+        method="POST",
+        path="/api/shifts/{shift_id}/close",
+        level=2,
+        command=shifts.CloseShift,
+        answer=shifts.ShiftReport,
+        settles=("auth-lock",),
+    ),
+    Route(
+        method="GET",
+        path="/api/shifts/{shift_id}/report",
+        level=2,
+        command=shifts.GetShiftReport,
+        answer=shifts.ShiftReport,
+        shape=Shape.REPORT,
     ),
     Route(
         method="POST",

@@ -16,6 +16,7 @@ class Shape(Enum):
     GUESTS = "guests"
     STATEMENT = "statement"
     AUDIT = "audit"
+    REPORT = "report"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,22 +1,15 @@
-"""Opening shifts, and counting what happens in them."""
+"""Opening shifts, who works in them, and how a shift is shown."""
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pourline.contracts import evening
-from pourline.contracts.base import Envelope
 from pourline.contracts.evening import Shift, ShiftFigures
-from pourline.contracts.guests import AccessDenied
-from pourline.contracts.money import GuestRefunded, GuestToppedUp, PourAccepted
 from pourline.kit.db import Row, UnitOfWork
 from pourline.kit.ids import new_id, parse_id
 from pourline.kit.nats import Context
-from pourline.shift import domain, store
-from pourline.shift.domain import Bucket, Figures, Happening
+from pourline.shift import store
+from pourline.shift.domain import Bucket
 from pourline.shift.errors import NoShiftOpen, ShiftAlreadyOpen, ShiftClosed, ShiftUnknown
-
-MAIN = "main"
-"""Where money is taken: a guest's account has no location of its own."""
 
 
 async def open_shift(order: evening.OpenShift, unit: UnitOfWork, context: Context) -> Shift:
@@ -40,7 +33,7 @@ async def open_shift(order: evening.OpenShift, unit: UnitOfWork, context: Contex
         ),
         aggregate=f"shift:{row['id']}",
     )
-    return await _shift(unit, row)
+    return await shift_of(unit, row)
 
 
 async def get_current_shift(
@@ -51,7 +44,7 @@ async def get_current_shift(
     row = await store.find_open_shift(unit, query.location)
     if row is None:
         raise NoShiftOpen
-    return await _shift(unit, row)
+    return await shift_of(unit, row)
 
 
 async def add_member(order: evening.AddShiftMember, unit: UnitOfWork, context: Context) -> Shift:
@@ -64,7 +57,7 @@ async def add_member(order: evening.AddShiftMember, unit: UnitOfWork, context: C
     if row["status"] == "closed":
         raise ShiftClosed
     await store.add_member(unit, shift_id=row["id"], name=order.member)
-    return await _shift(unit, row)
+    return await shift_of(unit, row)
 
 
 async def shift_exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
@@ -73,59 +66,8 @@ async def shift_exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
     return shift_id is not None and await store.find_shift(unit, shift_id) is not None
 
 
-async def count_pours(events: Sequence[Envelope[PourAccepted]], unit: UnitOfWork) -> None:
-    """Count each pour for the shift it began in; the end of a session without one is none."""
-    pours = [event.data for event in events if event.data.volume_ml > 0]
-    await _count(
-        unit,
-        [
-            Happening(
-                location=pour.location,
-                at=pour.started_at,
-                figures=Figures(pours=1, volume_ml=pour.volume_ml, revenue=pour.amount),
-            )
-            for pour in pours
-        ],
-    )
-
-
-async def count_topups(events: Sequence[Envelope[GuestToppedUp]], unit: UnitOfWork) -> None:
-    """Count what guests paid in."""
-    paid = [event.data for event in events]
-    await _count(
-        unit,
-        [Happening(location=MAIN, at=one.at, figures=Figures(topups=one.amount)) for one in paid],
-    )
-
-
-async def count_refunds(events: Sequence[Envelope[GuestRefunded]], unit: UnitOfWork) -> None:
-    """Count what guests were paid back."""
-    paid = [event.data for event in events]
-    await _count(
-        unit,
-        [Happening(location=MAIN, at=one.at, figures=Figures(refunds=one.amount)) for one in paid],
-    )
-
-
-async def count_denials(events: Sequence[Envelope[AccessDenied]], unit: UnitOfWork) -> None:
-    """Count cards that were refused."""
-    denied = [event.data for event in events]
-    await _count(
-        unit,
-        [
-            Happening(location=one.location, at=one.denied_at, figures=Figures(denials=1))
-            for one in denied
-        ],
-    )
-
-
-async def _count(unit: UnitOfWork, happenings: Iterable[Happening]) -> None:
-    counted = list(happenings)
-    open_shifts = await store.open_shifts(unit, {one.location for one in counted})
-    await store.add_figures(unit, domain.sum_up(counted, open_shifts))
-
-
-async def _shift(unit: UnitOfWork, row: Row) -> Shift:
+async def shift_of(unit: UnitOfWork, row: Row) -> Shift:
+    """Return a stored shift as the contract shows it."""
     figures = await store.find_figures(unit, row["id"])
     return Shift(
         id=str(row["id"]),

@@ -1,0 +1,1 @@
+"""shift's use cases."""
