@@ -212,11 +212,11 @@ async def test_visits_that_race_a_close_are_never_closed_over(bar: RunningBar, r
     closed, refused = 0, 0
     for _ in range(rounds):
         shift = await bar.post("/api/shifts/open")
-        answers = await asyncio.gather(
-            close(bar, shift), *(_comes_and_goes(bar, guest, dice) for guest in guests)
+        (status, told), came = await asyncio.gather(
+            close(bar, shift),
+            asyncio.gather(*(_comes_and_goes(bar, guest, dice) for guest in guests)),
         )
-        status, told = answers[0]
-        stays = [one for one in answers[1:] if isinstance(one, tuple)]
+        stays = [one for one in came if one]
         if status == 200:
             closed += 1
             ended = datetime.fromisoformat(told["closed_at"])
