@@ -148,8 +148,6 @@ GET /api/inventory/package-impact/{}
 POST /api/sales
 GET /api/notifications
 POST /api/notifications/{}/retry
-POST /api/pos/events/{}/sent
-POST /api/pos/events/{}/retry
 """
 """End points of the contract that are not built yet; each leaves this list when it is there."""
 

@@ -2,7 +2,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -125,11 +125,25 @@ async def server(
     await server.stop()
 
 
+def _is_stopped(pid: int) -> Callable[[], Awaitable[bool]]:
+    """Ask whether every thread of a process stands still: the signal takes a moment."""
+
+    async def look() -> bool:
+        states = [
+            (task / "stat").read_text().rsplit(")", 1)[1].split()[0]
+            for task in Path(f"/proc/{pid}/task").iterdir()
+        ]
+        return set(states) == {"T"}
+
+    return look
+
+
 async def test_a_server_answers_until_it_is_frozen(server: NatsServer | PostgresServer) -> None:
     assert await server.answers()
 
     os.kill(server.pid, signal.SIGSTOP)
     try:
+        await until(_is_stopped(server.pid))
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(server.answers(), 0.3)
     finally:

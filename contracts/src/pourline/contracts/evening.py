@@ -194,6 +194,22 @@ class ListPosEvents(NumberedPage):
     status: Text | None = None
 
 
+class MarkPosEventSent(Command):
+    """Say that a person has told the point of sale."""
+
+    OWNER: ClassVar[str] = "pos-adapter"
+    NAME: ClassVar[str] = "event.sent"
+    event_id: Id
+
+
+class RetryPosEvent(Command):
+    """Tell the point of sale again, at once."""
+
+    OWNER: ClassVar[str] = "pos-adapter"
+    NAME: ClassVar[str] = "event.retry"
+    event_id: Id
+
+
 class PosEventSent(Event):
     """The point of sale was told."""
 

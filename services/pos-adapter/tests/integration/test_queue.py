@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import pytest
 from nats.aio.client import Client
-from pourline.contracts.base import Envelope, Event, Listing
+from pourline.contracts.base import Command, Envelope, Event, Listing
 from pourline.contracts.device import PourStatus
-from pourline.contracts.evening import ListPosEvents, PosEvent
+from pourline.contracts.evening import ListPosEvents, MarkPosEventSent, PosEvent, RetryPosEvent
 from pourline.contracts.money import GuestRefunded, GuestToppedUp, PourAccepted
 from pourline.contracts.taps import ConfigChanged
 from pourline.kit import migrations
@@ -23,7 +23,7 @@ from pourline.local.servers import NatsServer
 from pourline.pos_adapter import handlers
 from pourline.pos_adapter.app import build
 from pourline.pos_adapter.domain import TRIES_MAX, Notification
-from pourline.pos_adapter.errors import PosAway
+from pourline.pos_adapter.errors import AlreadySent, PosAway, PosEventUnknown
 from pourline.pos_adapter.invariants import INVARIANTS
 from pourline.pos_adapter.jobs import ADAPTERS, Adapter, Sender
 from pourline.pos_adapter.settings import Settings
@@ -35,6 +35,7 @@ from pourline.testkit.until import until
 STAFF = Context(actor="anna", level=2)
 Told = TypeVar("Told", bound=Event)
 Paid = TypeVar("Paid", bound=GuestToppedUp)
+Ask = TypeVar("Ask", bound=Command)
 AT = datetime.fromisoformat("2026-05-01T18:00:00Z")
 
 
@@ -121,6 +122,12 @@ class Shop:
             page = await handlers.list_events(ListPosEvents(status=status), unit, STAFF)
         return page.items
 
+    async def order(
+        self, handle: Callable[[Ask, UnitOfWork, Context], Awaitable[PosEvent]], order: Ask
+    ) -> PosEvent:
+        async with self.database.transaction() as unit:
+            return await handle(order, unit, STAFF)
+
     async def announced(self) -> int:
         async with self.database.transaction() as unit:
             row = await unit.one("SELECT count(*) AS told FROM outbox")
@@ -194,6 +201,44 @@ async def test_a_till_that_is_off_is_tried_again_until_a_person_must_look(shop: 
 
     [event] = await shop.events("failed")
     assert event.attempts == TRIES_MAX
+
+
+@pytest.mark.requirement("PO-1")
+async def test_a_failed_notification_is_told_again_when_a_person_says_so(shop: Shop) -> None:
+    shop.till.away = True
+    await shop.take(handlers.queue_pours, pour("one"))
+    for _ in range(TRIES_MAX):
+        await shop.sender().send()
+        shop.clock.advance(hours=1)
+    [failed] = await shop.events("failed")
+    shop.till.away = False
+
+    again = await shop.order(handlers.retry, RetryPosEvent(event_id=failed.id))
+    await shop.sender().send()
+
+    assert (again.status, again.attempts) == ("queued", 0)
+    assert shop.till.taken == ["notify_pour one"]
+    with pytest.raises(AlreadySent):
+        await shop.order(handlers.retry, RetryPosEvent(event_id=failed.id))
+
+
+@pytest.mark.requirement("PO-1", "PO-2")
+async def test_staff_work_off_the_manual_queue_and_a_switch_loses_nothing(shop: Shop) -> None:
+    await shop.configure("pos_adapter", "manual")
+    await shop.take(handlers.queue_pours, pour("one"), pour("two"))
+    await shop.sender().send()
+    two, one = await shop.events("queued")
+
+    sent = await shop.order(handlers.mark_sent_by_hand, MarkPosEventSent(event_id=one.id))
+    again = await shop.order(handlers.mark_sent_by_hand, MarkPosEventSent(event_id=one.id))
+    await shop.configure("pos_adapter", "log", version=2)
+    await shop.sender().send()
+
+    assert (sent.status, again) == ("sent", sent)
+    assert shop.till.taken == [f"notify_pour {two.reference}"]
+    assert await shop.announced() == 2
+    with pytest.raises(PosEventUnknown):
+        await shop.order(handlers.retry, RetryPosEvent(event_id="nobody"))
 
 
 async def test_a_till_that_comes_back_is_told(shop: Shop) -> None:

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 ADAPTER_DEFAULT = "log"
 """Until `pos_adapter` says otherwise (the outer contract, "Config keys")."""
+MANUAL = "manual"
+"""Nothing is handed over: staff work the queue off and say what they have told."""
 TRIES_MAX = 8
 """Tries of one notification before a person must look: about an hour with the waits below."""
 FIRST_WAIT = timedelta(seconds=5)

@@ -10,9 +10,11 @@ from pourline.contracts.evening import PosEvent
 from pourline.contracts.money import GuestRefunded, GuestToppedUp, PourAccepted
 from pourline.contracts.taps import ConfigChanged
 from pourline.kit.db import Row, UnitOfWork
+from pourline.kit.ids import parse_id
 from pourline.kit.nats import Context
 from pourline.pos_adapter import domain, store
 from pourline.pos_adapter.domain import Kind, Notification
+from pourline.pos_adapter.errors import AlreadySent, PosEventUnknown
 
 POUR_FIELDS = {
     "client_tx_id",
@@ -97,6 +99,34 @@ async def record_sent(unit: UnitOfWork, ids: Sequence[UUID]) -> None:
             ),
             aggregate=f"pos_event:{row['id']}",
         )
+
+
+async def mark_sent_by_hand(
+    order: evening.MarkPosEventSent, unit: UnitOfWork, context: Context
+) -> PosEvent:
+    """Record that a person told the point of sale; a repeat changes nothing."""
+    del context
+    row = await _event(unit, order.event_id)
+    await record_sent(unit, [row["id"]])
+    return event_of(await _event(unit, order.event_id))
+
+
+async def retry(order: evening.RetryPosEvent, unit: UnitOfWork, context: Context) -> PosEvent:
+    """Have the point of sale told again; raises `PosEventUnknown`, `AlreadySent`."""
+    del context
+    row = await _event(unit, order.event_id)
+    if row["status"] == domain.Status.SENT:
+        raise AlreadySent
+    await store.queue_again(unit, row["id"], at=unit.clock.now())
+    return event_of(await _event(unit, order.event_id))
+
+
+async def _event(unit: UnitOfWork, text: str) -> Row:
+    event_id = parse_id(text)
+    row = await store.find_event(unit, event_id) if event_id else None
+    if row is None:
+        raise PosEventUnknown
+    return row
 
 
 async def record_failure(unit: UnitOfWork, row: Row, error: str) -> None:

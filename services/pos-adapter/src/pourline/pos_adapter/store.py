@@ -91,6 +91,22 @@ async def mark_failed(
     )
 
 
+async def find_event(unit: UnitOfWork, event_id: UUID) -> Row | None:
+    """Return a notification, locked until the commit."""
+    return await unit.maybe("SELECT * FROM pos_event WHERE id = %s FOR UPDATE", (event_id,))
+
+
+async def queue_again(unit: UnitOfWork, event_id: UUID, *, at: datetime) -> None:
+    """Have a notification told again, with all its tries before it."""
+    await unit.execute(
+        """
+        UPDATE pos_event SET status = 'queued', attempts = 0, error = NULL, next_attempt_at = %s
+        WHERE id = %s AND status <> 'sent'
+        """,
+        (at, event_id),
+    )
+
+
 async def list_events(
     unit: UnitOfWork, *, status: str | None, before: int | None, limit: int
 ) -> list[Row]:

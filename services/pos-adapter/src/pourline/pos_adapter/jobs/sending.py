@@ -10,7 +10,7 @@ from uuid import UUID
 from pourline.kit.db import Database, Row
 from pourline.kit.errors import TROUBLE
 from pourline.pos_adapter import handlers, store
-from pourline.pos_adapter.domain import Kind, Notification
+from pourline.pos_adapter.domain import MANUAL, Kind, Notification
 from pourline.pos_adapter.errors import PosAway
 from pourline.pos_adapter.jobs.adapters import Adapter
 
@@ -54,6 +54,8 @@ class Sender:
         """Hand over one batch; return whether there may be more."""
         async with self._database.transaction() as unit:
             name = await handlers.configured_adapter(unit)
+            if name == MANUAL:
+                return False
             adapter = self._adapters.get(name)
             if adapter is None:
                 self._say_unknown(name, waiting=await store.has_due(unit, unit.clock.now()))

@@ -72,6 +72,20 @@ ROUTES: tuple[Route, ...] = (
         answer=evening.Shift,
     ),
     Route(
+        method="POST",
+        path="/api/pos/events/{event_id}/sent",
+        level=2,
+        command=evening.MarkPosEventSent,
+        answer=evening.PosEvent,
+    ),
+    Route(
+        method="POST",
+        path="/api/pos/events/{event_id}/retry",
+        level=2,
+        command=evening.RetryPosEvent,
+        answer=evening.PosEvent,
+    ),
+    Route(
         method="GET",
         path="/api/pos/events",
         level=2,
