@@ -129,13 +129,14 @@ def _is_stopped(pid: int) -> Callable[[], Awaitable[bool]]:
     """Ask whether every thread of a process stands still: the signal takes a moment."""
 
     async def look() -> bool:
-        states = [
-            (task / "stat").read_text().rsplit(")", 1)[1].split()[0]
-            for task in Path(f"/proc/{pid}/task").iterdir()
-        ]
-        return set(states) == {"T"}
+        return _states(pid) == {"T"}
 
     return look
+
+
+def _states(pid: int) -> set[str]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return {(task / "stat").read_text().rsplit(")", 1)[1].split()[0] for task in tasks}
 
 
 async def test_a_server_answers_until_it_is_frozen(server: NatsServer | PostgresServer) -> None:
