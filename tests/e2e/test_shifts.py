@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pourline.controller.simulator import Fleet
-from pourline.testkit.bar import GuestSeat, RunningBar, TapSeat, refusal
+from pourline.testkit.bar import GuestSeat, RunningBar, TapSeat, bar_of_a_suite, refusal
 from pourline.testkit.until import until
 
 pytestmark = pytest.mark.xdist_group("shifts")
@@ -20,13 +20,8 @@ Json = dict[str, Any]
 @pytest.fixture(scope="module")
 def bar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBar]:
     """A bar of its own: elsewhere somebody is always here."""
-    bar = RunningBar(tmp_path_factory.mktemp("shifts"))
-    with asyncio.Runner() as runner:
-        runner.run(bar.start())
+    with bar_of_a_suite(tmp_path_factory.mktemp("shifts")) as bar:
         yield bar
-        code, text = runner.run(bar.run("verify"))
-        assert runner.run(bar.stop()) == 0
-    assert code == 0, text
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pourline.testkit.bar import GuestSeat, Json, RunningBar, TapSeat
+from pourline.testkit.bar import GuestSeat, Json, RunningBar, TapSeat, bar_of_a_suite
 from pourline.testkit.until import until
 
 EXAMPLE = Path(__file__).parents[4] / "docs" / "hardware" / "microcontroller_tap.py"
@@ -81,13 +81,8 @@ class Microcontroller:
 @pytest.fixture(scope="module")
 def bar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBar]:
     """One bar for both tests, whose books must agree at the end."""
-    bar = RunningBar(tmp_path_factory.mktemp("bar"))
-    with asyncio.Runner() as runner:
-        runner.run(bar.start())
+    with bar_of_a_suite(tmp_path_factory.mktemp("bar")) as bar:
         yield bar
-        code, text = runner.run(bar.run("verify"))
-        assert runner.run(bar.stop()) == 0
-    assert code == 0, text
 
 
 @pytest.mark.requirement("SY-2", "LK-4")

@@ -6,7 +6,7 @@ import itertools
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -225,6 +225,18 @@ async def run_bar(
         assert await bar.stop() == 0
         _, alive = psutil.wait_procs(set(family), timeout=5)
         assert not alive, f"left behind: {alive}"
+
+
+@contextlib.contextmanager
+def bar_of_a_suite(data_dir: Path) -> Iterator[RunningBar]:
+    """Run a bar for several tests, each with an event loop of its own; at the end it verifies."""
+    bar = RunningBar(data_dir)
+    with asyncio.Runner() as runner:
+        runner.run(bar.start())
+        yield bar
+        code, text = runner.run(bar.run("verify"))
+        assert runner.run(bar.stop()) == 0
+    assert code == 0, text
 
 
 def _pourline(command: str, data_dir: Path, *arguments: str) -> list[str]:
