@@ -10,7 +10,7 @@ from pourline.contracts.device import PourResult, PourStatus
 from pourline.contracts.money import PourAccepted, PourHeld, PourMismatched, PourSettled
 from pourline.kit.db import Database, Row, UnitOfWork
 from pourline.kit.errors import Retryable
-from pourline.kit.ids import new_id
+from pourline.kit.ids import new_id, text_of
 from pourline.ledger import domain
 from pourline.ledger.domain import GrantState, Report, Settlement, Status
 from pourline.ledger.store import accounts, holds, pours
@@ -179,7 +179,7 @@ def _row(one: Settlement, balance: int | None) -> dict[str, Any]:
 
 
 def _text(value: object) -> str | None:
-    return str(value) if value else None
+    return text_of(value) if isinstance(value, UUID) else None
 
 
 def _announce(unit: UnitOfWork, one: Settlement, balance: int | None) -> None:
