@@ -7,10 +7,10 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import psutil
-from pourline.contracts.topology import SERVICES
 from pourline.controller.simulator import Fleet
 from pourline.testkit.bar import GuestSeat, RunningBar
 
+from bench import cpu
 from bench.figures import Figures, share
 
 TAPS = 20
@@ -56,10 +56,15 @@ async def _drink(bar: RunningBar, figures: Figures) -> None:
         for tap_id, _ in taps:
             fleet.publish(tap_id, "status", {"online": True, "pending_sync": 0}, retain=True)
         await burst(fleet, taps, guests, WARM_UP)
+        begun = cpu.used(bar.processes())
         figures.pours_per_s = await burst(fleet, taps, guests, BURST)
+        answered = cpu.used(bar.processes())
         figures.memory_mb = memory(bar)
         figures.memory_peak_mb = sum(figures.memory_mb.values())
         await bar.verified()  # the readers have caught up
+        told = cpu.used(bar.processes())
+        figures.cpu_to_answer = cpu.per_thousand(begun, answered, BURST)
+        figures.cpu_to_all = cpu.per_thousand(begun, told, BURST)
         await pace(fleet, taps, guests, figures)
 
 
@@ -128,13 +133,5 @@ def memory(bar: RunningBar) -> dict[str, float]:
             words, pss = process.cmdline(), process.memory_full_info().pss
         except psutil.Error:
             continue
-        name = next((word for word in words if word in SERVICES), "")
-        found[name or _server(words)] += pss / MB
+        found[cpu.name_of(words)] += pss / MB
     return dict(found)
-
-
-def _server(words: list[str]) -> str:
-    line = " ".join(words)
-    if "postgres" in line:
-        return "postgres"
-    return "nats-server" if "nats-server" in line else "supervisor"

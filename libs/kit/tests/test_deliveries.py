@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from pourline.kit.nats import BatchConsumer, Message
-from pourline.kit.nats.consumer import DELIVERIES_MAX, SUSPECT_AFTER
+from pourline.kit.nats.consumer import DELIVERIES_MAX, SUSPECT_AFTER, message_of
 from pourline.testkit.until import until
 
 
@@ -90,3 +91,22 @@ async def test_a_message_that_is_never_acknowledged_is_set_aside_in_the_end(
     async with handled.consuming(bus):
         assert handled.batches == [[b"neighbour"]]
         assert handled.aside == [(b"poison", "never_acknowledged", DELIVERIES_MAX + 1)]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "$JS.ACK.EVENTS.shift--events.2.1001.1500.1763690000123456000.7",
+        "$JS.ACK._.ACCOUNT.EVENTS.shift--events.2.1001.1500.1763690000123456000.7",
+        "$JS.ACK.hub.ACCOUNT.EVENTS.shift--events.2.1001.1500.1763690000123456000.7.token",
+    ],
+)
+def test_a_delivery_is_read_as_the_client_library_reads_it(reply: str) -> None:
+    raw = Msg(_client=Client(), subject="evt.happened", reply=reply)
+
+    message = message_of(raw)
+
+    assert (message.deliveries, message.sequence) == (2, 1001)
+    assert message.deliveries == raw.metadata.num_delivered
+    assert message.sequence == raw.metadata.sequence.stream
+    assert message.received_at == raw.metadata.timestamp

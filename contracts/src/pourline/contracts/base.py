@@ -8,6 +8,7 @@ import json
 import re
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import cache
 from typing import Annotated, ClassVar, Generic, Self, TypeVar
 
 from pydantic import (
@@ -259,4 +260,10 @@ class Envelope(Message, Generic[Data]):
 
 def parse_event(model: type[Data], payload: bytes) -> Envelope[Data]:
     """Parse `payload` as an envelope around `model`; raises `pydantic.ValidationError`."""
-    return Envelope[model].model_validate_json(payload)  # type: ignore[valid-type]
+    return _envelope_of(model).model_validate_json(payload)
+
+
+@cache
+def _envelope_of(model: type[Data]) -> type[Envelope[Data]]:
+    """Return the envelope's model around `model`; looking it up costs half of a parse."""
+    return Envelope[model]  # type: ignore[valid-type]

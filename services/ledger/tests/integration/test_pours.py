@@ -171,3 +171,24 @@ async def test_entries_can_never_be_changed(bar: Books) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         async with bar.database.transaction() as unit:
             await unit.execute("UPDATE entry SET amount = 1")
+
+
+@pytest.mark.requirement("LE-1")
+@pytest.mark.parametrize(
+    ("booking_id", "account_id"),
+    [("019a9f5a-1234-7abc-8def-0123456789ab", None), (None, "guest:nobody")],
+)
+async def test_an_entry_without_its_booking_or_account_is_refused(
+    bar: Books, booking_id: str | None, account_id: str | None
+) -> None:
+    await bar.top_up(1000)
+
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        async with bar.database.transaction() as unit:
+            await unit.execute(
+                """
+                INSERT INTO entry (booking_id, account_id, amount, balance_after)
+                SELECT coalesce(%s::uuid, booking_id), coalesce(%s, account_id), 1, 1 FROM entry
+                """,
+                (booking_id, account_id),
+            )

@@ -95,10 +95,11 @@ class UnitOfWork:
         kind: str = event.TYPE  # type: ignore[attr-defined]
         # The envelope's own values are ids, types and instants of ours: nothing to escape, save
         # the aggregate, which may hold a device's text.
+        about = as_json(aggregate)
         envelope = (
             f'{{"specversion":"1.0","id":"{event_id}","type":"{kind}.v1",'
-            f'"source":"{self.service}","subject":{as_json(aggregate)},'
-            f'"time":"{self.clock.now().isoformat()}","aggregate":{as_json(aggregate)},'
+            f'"source":"{self.service}","subject":{about},'
+            f'"time":"{self.clock.now().isoformat()}","aggregate":{about},'
             f'"version":{version},"data":{event.model_dump_json(exclude_none=True)}}}'
         )
         self.announcements.append(
@@ -116,29 +117,19 @@ class UnitOfWork:
         """Write the events into the outbox and wake its relay at commit."""
         if not self.announcements:
             return
-        rows = [
-            {
-                "msg_id": str(event.id),
-                "subject": event.subject,
-                "aggregate": event.aggregate,
-                "version": event.version,
-                "payload": event.payload,
-            }
-            for event in self.announcements
-        ]
         await self.connection.execute(
             """
             WITH saved AS (
                 INSERT INTO outbox (msg_id, subject, aggregate, version, payload, traceparent)
-                SELECT msg_id, subject, aggregate, version, payload, %s
+                SELECT event.id, subject, aggregate, version, payload, %s
                 FROM ROWS FROM (json_to_recordset(%s) AS (
-                    msg_id uuid, subject text, aggregate text, version bigint, payload text
+                    id uuid, subject text, aggregate text, version bigint, payload text
                 )) WITH ORDINALITY AS event
                 ORDER BY ordinality
             )
             SELECT pg_notify('outbox', '')
             """,
-            (telemetry.traceparent(), as_json(rows)),
+            (telemetry.traceparent(), as_json(self.announcements)),
         )
 
 

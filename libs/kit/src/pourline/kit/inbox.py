@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 from uuid import UUID
 
 from pourline.kit.db import Database, UnitOfWork, as_json
@@ -11,7 +11,8 @@ from pourline.kit.db import Database, UnitOfWork, as_json
 WAIT_STEP_S = 0.25
 
 
-class Arrival(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arrival:
     """An event as it came: its id, who told it and its number there."""
 
     msg_id: str
@@ -28,17 +29,20 @@ class Inbox:
 
     async def unseen(self, unit: UnitOfWork, arrivals: Sequence[Arrival]) -> set[str]:
         """Record `arrivals` and return the ids that were not there before."""
-        rows = await unit.all(
+        row = await unit.one(
             """
-            INSERT INTO inbox (consumer, msg_id, producer, seq)
-            SELECT %s, msg_id, producer, seq
-            FROM json_to_recordset(%s) AS arrival (msg_id uuid, producer text, seq bigint)
-            ON CONFLICT DO NOTHING
-            RETURNING msg_id
+            WITH fresh AS (
+                INSERT INTO inbox (consumer, msg_id, producer, seq)
+                SELECT %s, msg_id, producer, seq
+                FROM json_to_recordset(%s) AS arrival (msg_id uuid, producer text, seq bigint)
+                ON CONFLICT DO NOTHING
+                RETURNING msg_id
+            )
+            SELECT string_agg(msg_id::text, ' ') AS ids FROM fresh
             """,
-            (self._consumer, as_json([arrival._asdict() for arrival in arrivals])),
+            (self._consumer, as_json(arrivals)),
         )
-        return {str(row["msg_id"]) for row in rows}
+        return set((row["ids"] or "").split())
 
     def committed(self) -> None:
         """Wake whoever waits for an event: a batch is in."""

@@ -139,7 +139,6 @@ class Relay:
     def _publication(self, row: Row) -> Publication:
         headers = {
             "Nats-Msg-Id": str(row["msg_id"]),
-            "Pourline-Producer": self._service,
             "Pourline-Seq": str(row["seq"]),
         }
         if row["traceparent"]:

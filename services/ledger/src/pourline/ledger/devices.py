@@ -1,6 +1,7 @@
 """The ledger's MQTT edge: decode pours, take them in, answer each tap."""
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
@@ -20,6 +21,7 @@ from pourline.ledger.handlers.pours import Answer, Broken
 TakeIn = Callable[[Sequence[Report | Broken]], Awaitable[list[Answer]]]
 NOT_CONTENT = {"age_ms", "offline", "traceparent"}
 """What may differ between sendings of the same pour (contract, "Pours")."""
+_CANONICAL_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class PourEdge:
@@ -48,38 +50,33 @@ def decode(message: Message) -> Report | Broken:
         pour = PourReport.read(message.data)
     except ValidationError as error:
         return _broken(message, first_fault(error))
-    fields = pour.model_dump(include=_REPORT_FIELDS)
-    fields["offline"] = bool(pour.offline)
-    fields |= {name: _canonical_id(fields[name]) for name in ("grant_id", "visit_id")}
     return Report(
-        **fields,
+        client_tx_id=pour.client_tx_id,
+        short_id=pour.short_id,
         tap_id=device.device_id,
         location=device.location,
+        volume_ml=pour.volume_ml,
         received_at=message.received_at,
+        grant_id=_canonical_id(pour.grant_id),
+        request_id=pour.request_id,
+        visit_id=_canonical_id(pour.visit_id),
+        card_uid=pour.card_uid,
+        started_at=pour.started_at,
+        ended_at=pour.ended_at,
+        duration_ms=pour.duration_ms,
+        age_ms=pour.age_ms,
+        pulses=pour.pulses,
+        offline=bool(pour.offline),
         digest=digest_of(pour, device.device_id),
     )
 
 
 def _canonical_id(text: str | None) -> str | None:
     """Return an id as we write it; one that is none names nothing and stays as it is."""
-    found = parse_id(text) if text else None
+    if not text or _CANONICAL_ID.fullmatch(text):
+        return text  # nearly always: a device repeats what it was given
+    found = parse_id(text)
     return str(found) if found else text
-
-
-_REPORT_FIELDS = {
-    "client_tx_id",
-    "short_id",
-    "grant_id",
-    "request_id",
-    "visit_id",
-    "card_uid",
-    "volume_ml",
-    "started_at",
-    "ended_at",
-    "duration_ms",
-    "age_ms",
-    "pulses",
-}
 
 
 def digest_of(pour: PourReport, tap_id: str) -> bytes:

@@ -13,6 +13,16 @@ INVARIANTS: tuple[Invariant, ...] = (
         """,
     ),
     Invariant(
+        name="every_entry_has_its_booking_and_its_account",
+        why="A trigger sees to it once a statement; there is no foreign key.",
+        sql="""
+            SELECT entry.id, entry.booking_id, entry.account_id FROM entry
+            LEFT JOIN booking ON booking.id = entry.booking_id
+            LEFT JOIN account ON account.id = entry.account_id
+            WHERE booking.id IS NULL OR account.id IS NULL LIMIT 100
+        """,
+    ),
+    Invariant(
         name="balance_is_the_sum_of_entries",
         why="What staff see is what was booked.",
         sql="""

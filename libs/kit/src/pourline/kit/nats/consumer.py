@@ -51,16 +51,22 @@ Handle = Callable[[Sequence[Message]], Awaitable[None]]
 SetAside = Callable[[Message, str, int], Awaitable[None]]
 
 
+_SHORT_FORM_WORDS = 9
+
+
 def message_of(raw: Msg) -> Message:
     """Return `raw` with what the bus knows of its delivery."""
-    metadata = raw.metadata
+    # What nats-py's `metadata` reads, at half its cost: $JS.ACK[.domain.account].stream.consumer
+    # and then deliveries, number in the stream, number for the consumer, nanoseconds, what waits.
+    words = raw.reply.split(".")
+    first = 4 if len(words) == _SHORT_FORM_WORDS else 6
     return Message(
         subject=raw.subject,
         data=raw.data,
         headers=raw.headers or {},
-        received_at=metadata.timestamp.astimezone(UTC),
-        sequence=metadata.sequence.stream,
-        deliveries=metadata.num_delivered,
+        received_at=datetime.fromtimestamp(int(words[first + 3]) / 1e9, UTC),
+        sequence=int(words[first + 1]),
+        deliveries=int(words[first]),
     )
 
 
@@ -108,11 +114,11 @@ class BatchConsumer:
 
     async def _take(self, raw: list[Msg]) -> None:
         """Settle and acknowledge `raw`, together unless a message in it is suspect."""
-        if len(raw) > 1 and any(one.metadata.num_delivered > SUSPECT_AFTER for one in raw):
+        messages = [message_of(message) for message in raw]
+        if len(raw) > 1 and any(one.deliveries > SUSPECT_AFTER for one in messages):
             for one in raw:
                 await self._take([one])
             return
-        messages = [message_of(message) for message in raw]
         settled = asyncio.Event()
         extending = asyncio.create_task(self._keep(raw, settled))
         try:

@@ -11,7 +11,7 @@ from pourline.contracts.device import PourResult, PourStatus
 from pourline.contracts.money import PourAccepted, PourHeld, PourMismatched, PourSettled
 from pourline.kit.db import Database, Row, UnitOfWork
 from pourline.kit.errors import Retryable
-from pourline.kit.ids import new_id
+from pourline.kit.ids import new_id, text_of
 from pourline.ledger import domain
 from pourline.ledger.domain import Entry, GrantState, Knowledge, Report, Settlement, Status
 from pourline.ledger.handlers.readers import Readers
@@ -212,7 +212,7 @@ def _sync_status(one: Settlement) -> str:
 
 
 def _text(value: object) -> str | None:
-    return str(value) if value else None
+    return text_of(value) if isinstance(value, UUID) else None
 
 
 EVENTS: dict[Status, type[PourSettled]] = {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from pourline.kit.db import Row, UnitOfWork, as_json
+from pourline.kit.ids import text_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class Booking:
 
 def guest_account(guest_id: UUID | str) -> str:
     """Return the id of a guest's account."""
-    return f"guest:{guest_id}"
+    return f"guest:{text_of(guest_id)}"
 
 
 async def lock_balances(unit: UnitOfWork, accounts: Iterable[str]) -> dict[str, int]:
@@ -89,7 +90,7 @@ async def book(
         FROM json_each_text(%s) AS fresh WHERE account.id = fresh.key
         """,
         (
-            as_json([vars(booking) for booking in bookings]),
+            as_json(bookings),
             as_json(
                 [
                     vars(posting) | {"balance_after": balance}

@@ -1,6 +1,6 @@
 """Pours: what is known before a batch is decided, and the batch as it is saved."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -34,9 +34,9 @@ async def find_stored(unit: UnitOfWork, client_tx_ids: Sequence[str]) -> dict[st
                coalesce(pour.first_status, pour.status) AS first_status,
                coalesce(entry.amount, pour.amount) AS told_amount
         FROM pour LEFT JOIN pour AS entry ON entry.client_tx_id = pour.entry_id
-        WHERE pour.client_tx_id = ANY(%s)
+        WHERE pour.client_tx_id = ANY(ARRAY(SELECT json_array_elements_text(%s)))
         """,
-        (list(client_tx_ids),),
+        (as_json(client_tx_ids),),
     )
     return {row["client_tx_id"]: row for row in rows}
 
@@ -62,8 +62,8 @@ async def _gather_grants(unit: UnitOfWork, reports: Sequence[Report], known: Kno
            OR (tap_id = ANY(%s) AND state = 'pending'))
         """,
         (
-            [found for report in reports if (found := parse_id(report.grant_id or ""))],
-            [report.request_id for report in reports if report.request_id],
+            _ids({report.grant_id for report in reports}),
+            sorted({report.request_id for report in reports if report.request_id}),
             sorted({report.tap_id for report in reports}),
         ),
     )
@@ -78,8 +78,13 @@ async def _gather_grants(unit: UnitOfWork, reports: Sequence[Report], known: Kno
             known.tap_grants[grant.tap_id] = grant
 
 
+def _ids(texts: Iterable[str | None]) -> list[UUID]:
+    """Return those texts that are ids."""
+    return [found for text in texts if text and (found := parse_id(text))]
+
+
 async def _gather_visits(unit: UnitOfWork, reports: Sequence[Report], known: Knowledge) -> None:
-    wanted = [found for report in reports if (found := parse_id(report.visit_id or ""))]
+    wanted = _ids({report.visit_id for report in reports})
     wanted += [grant.visit_id for grant in known.grants.values()]
     rows = await unit.all(
         """
@@ -90,7 +95,7 @@ async def _gather_visits(unit: UnitOfWork, reports: Sequence[Report], known: Kno
         FROM card JOIN visit USING (visit_id)
         WHERE card.card_uid = ANY(%s) AND visit.closed_at IS NULL
         """,
-        (wanted, [report.card_uid for report in reports if report.card_uid]),
+        (wanted, sorted({report.card_uid for report in reports if report.card_uid})),
     )
     for row in rows:
         visit = _visit(row)
