@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TypeVar
 
-from pourline.contracts import books, cellar, evening, guests, money, staff, subjects, taps, wall
+from pourline.contracts import (
+    books,
+    cellar,
+    evening,
+    guests,
+    money,
+    staff,
+    stock,
+    subjects,
+    taps,
+    wall,
+)
 from pourline.contracts.base import Command, Event, Query
 
 SERVICES = ("auth-lock", "ledger", "keg-fifo", "alerts", "shift", "pos-adapter", "console")
@@ -18,7 +29,17 @@ BRIDGE = "mqtt-bridge"
 """Runs beside them only where devices connect to a broker of the bar's own."""
 
 DAY_S = 24 * 3600
-MODULES: tuple[ModuleType, ...] = (guests, taps, wall, staff, money, books, cellar, evening)
+MODULES: tuple[ModuleType, ...] = (
+    guests,
+    taps,
+    wall,
+    staff,
+    money,
+    books,
+    cellar,
+    stock,
+    evening,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +124,9 @@ ACCESS: dict[str, Access] = {
             cellar.KegConnected,
             cellar.KegDisconnected,
             cellar.KegLevelChanged,
+            stock.StockCorrected,
+            stock.StockShort,
+            stock.ItemChanged,
         ),
         asks=(money.PlaceHold, money.VoidHold, money.GetGrant),
         publish=(
@@ -124,6 +148,9 @@ ACCESS: dict[str, Access] = {
             cellar.BeverageCreated,
             cellar.KegConnected,
             cellar.KegDisconnected,
+            cellar.ItemCreated,
+            stock.ItemChanged,
+            stock.StockMoved,
         ),
         publish=("bar.*.tap.*.pour.result",),
     ),
@@ -131,6 +158,7 @@ ACCESS: dict[str, Access] = {
         events=(
             taps.TapRegistered,
             taps.SpoutChanged,
+            taps.ConfigChanged,
             money.PriceChanged,
             money.PourAccepted,
             money.PourHeld,
@@ -146,7 +174,7 @@ ACCESS: dict[str, Access] = {
             cellar.KegLevelChanged,
             cellar.KegConnected,
             cellar.KegDisconnected,
-            cellar.StockConsumed,
+            stock.StockChanged,
             money.PourAccepted,
             money.PourHeld,
             money.PourMismatched,

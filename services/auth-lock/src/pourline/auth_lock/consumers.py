@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pourline.auth_lock.handlers import locks, taps
+from pourline.auth_lock.handlers import locks, stock, taps
 from pourline.contracts.base import Event
 from pourline.contracts.books import GuestCorrected, PourDecided, PourReconciled
 from pourline.contracts.cellar import (
@@ -12,6 +12,7 @@ from pourline.contracts.cellar import (
     KegLevelChanged,
 )
 from pourline.contracts.money import PourAccepted, PourHeld, PourMismatched, PriceChanged
+from pourline.contracts.stock import ItemChanged, StockCorrected, StockShort
 from pourline.kit.nats import Handler
 
 
@@ -29,4 +30,7 @@ def handlers() -> Mapping[type[Event], Handler]:
         KegConnected: taps.know_connected_kegs,
         KegDisconnected: taps.know_disconnected_kegs,
         KegLevelChanged: taps.know_keg_levels,
+        StockCorrected: stock.record_corrections,
+        StockShort: stock.record_shortfalls,
+        ItemChanged: stock.record_items,
     }

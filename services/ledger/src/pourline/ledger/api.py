@@ -1,8 +1,8 @@
 """The ledger's request/reply edge: which command or query goes to which handler."""
 
-from pourline.contracts import books, money
+from pourline.contracts import books, money, stock
 from pourline.kit.nats import Responder
-from pourline.ledger.handlers import by_hand, closing, decisions
+from pourline.ledger.handlers import by_hand, closing, decisions, inventory
 from pourline.ledger.handlers import money as handle
 
 
@@ -24,3 +24,5 @@ def answer(responder: Responder) -> None:
     responder.on(books.CorrectAccount, closing.correct_account)
     responder.on(books.PayOut, closing.pay_out)
     responder.on(books.GetReceipt, closing.get_receipt)
+    responder.on(stock.ListInventory, inventory.list_inventory)
+    responder.on(stock.ListInventoryEntries, inventory.list_entries, exists=inventory.item_exists)

@@ -16,6 +16,8 @@ class Shape(Enum):
     GUESTS = "guests"
     STATEMENT = "statement"
     AUDIT = "audit"
+    INVENTORY = "inventory"
+    INVENTORY_LEDGER = "inventory_ledger"
 
 
 @dataclass(frozen=True, kw_only=True)
