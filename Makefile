@@ -97,7 +97,7 @@ migration: setup ## Write a service's next migration: SERVICE=ledger REVISION=00
 
 ##@ Measure
 
-.PHONY: bench bench-books bench-growth
+.PHONY: bench bench-books bench-growth bench-inventory
 bench: setup ## Print speeds and memory beside the floors measured in the same run
 	$(BIN)/python -m bench
 
@@ -106,3 +106,6 @@ bench-books: setup ## Print what a pour costs with 1,000,000 in the books, and m
 
 bench-growth: setup ## Print what a card costs with 100,000 guests and 1,000,000 audit rows
 	$(BIN)/python -m bench.growth
+
+bench-inventory: setup ## Print what the snapshot and a ledger page cost with 1,000,000 rows
+	$(BIN)/python -m bench.inventory

@@ -128,15 +128,11 @@ ADDED = """
 2 DELETE /api/visits/{}/cut-off
 2 POST /api/wall/stop
 2 POST /api/wall/resume
+4 POST /api/items/{}
 """
 """What stands beside the contract's."""
 
 TO_COME = """
-GET /api/inventory
-GET /api/inventory/ledger
-POST /api/inventory/{}/adjust
-POST /api/inventory/{}/count
-GET /api/inventory/events
 POST /api/inventory/notifications/check
 GET /api/inventory/notifications/check
 GET /api/cron/inventory-monitor

@@ -101,6 +101,8 @@ Volume = Annotated[Decimal, _rounded(_THREE_DECIMALS), *_NUMBER]
 """Millilitres, exact, 3 decimals, excess rounded half up."""
 Quantity = Annotated[Decimal, _rounded(_SIX_DECIMALS), *_NUMBER]
 """A stock quantity in its item's unit, exact, 6 decimals, excess rounded half up."""
+QuantitySum = Annotated[Decimal, *_NUMBER]
+"""A sum of quantities; it may pass what a single one may be."""
 Ratio = Annotated[Decimal, *_NUMBER, Field(ge=0, le=1)]
 """A share between 0 and 1."""
 Amount = Annotated[int, Field(strict=True, ge=-AMOUNT_MAX, le=AMOUNT_MAX)]

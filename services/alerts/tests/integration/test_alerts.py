@@ -15,11 +15,12 @@ from pourline.alerts.invariants import INVARIANTS
 from pourline.alerts.jobs import AlertTopics
 from pourline.contracts.base import Envelope, Event
 from pourline.contracts.books import Decision, GuestCorrected, PourDecided
-from pourline.contracts.cellar import KegDisconnected, KegLevelChanged, KegStatus
+from pourline.contracts.cellar import KegDisconnected, KegLevelChanged, KegStatus, Unit
 from pourline.contracts.device import PourStatus, Severity, TapState
 from pourline.contracts.evening import AcknowledgeAlert, Alert, AlertState, ListAlerts, ResolveAlert
 from pourline.contracts.guests import LockStale, LostCardUsed
 from pourline.contracts.money import GuestToppedUp, PourAccepted, PourHeld
+from pourline.contracts.stock import InventoryRow, StockChanged
 from pourline.contracts.taps import ConfigChanged, TapStateChanged
 from pourline.kit.db import Database, Row
 from pourline.kit.errors import Rejected
@@ -449,3 +450,77 @@ async def test_a_correction_ends_a_guests_debt(office: Office) -> None:
         await handlers.on_corrections([told(paid)], unit)
 
     assert await office.standing() == []
+
+
+def stock(quantity: int, version: int, *, threshold: int | None = 5) -> Envelope[StockChanged]:
+    row = InventoryRow(
+        item_id="gin",
+        name="Gin",
+        unit=Unit.ML,
+        current_stock=Decimal(quantity),
+        low_stock=threshold is not None and quantity <= threshold,
+        negative=quantity < 0,
+        tracking_enabled=True,
+        last_activity_at=AT,
+        low_stock_threshold=None if threshold is None else Decimal(threshold),
+        version=version,
+    )
+    return told(StockChanged(row=row), version)
+
+
+async def changed(office: Office, *events: Envelope[StockChanged]) -> None:
+    async with office.database.transaction() as unit:
+        await handlers.on_stock_changed(events, unit)
+
+
+@pytest.mark.requirement("AL-2")
+async def test_low_stock_is_told_once_a_breach_also_when_staff_resolved_it(office: Office) -> None:
+    await changed(office, stock(5, 1))
+    [first] = await office.alerts()
+    await changed(office, stock(4, 2))
+    assert [one.message for one in await office.alerts()] != [first.message]
+    await office.resolve(first.id, "ordered")
+    await changed(office, stock(3, 3))
+    assert await office.standing() == []
+
+    await changed(office, stock(6, 4))
+    await changed(office, stock(5, 5))
+
+    assert await office.standing() == ["low_stock"]
+    assert await office.announced() == ["opened", "resolved", "opened"]
+
+
+@pytest.mark.requirement("AL-2", "SP-6")
+async def test_stock_below_zero_is_an_alert_until_it_is_back(office: Office) -> None:
+    await changed(office, stock(-1, 1, threshold=None))
+    assert await office.standing() == ["negative_stock"]
+
+    await changed(office, stock(0, 2, threshold=None))
+
+    assert await office.standing() == []
+
+
+@pytest.mark.requirement("AL-2")
+async def test_old_news_of_stock_opens_and_ends_nothing(office: Office) -> None:
+    await changed(office, stock(50, 4))
+    await changed(office, stock(-1, 3), stock(2, 2))
+    assert await office.alerts() == []
+
+    await changed(office, stock(-9, 6))
+    await changed(office, stock(50, 5))
+
+    assert sorted(await office.standing()) == ["low_stock", "negative_stock"]
+
+
+@pytest.mark.requirement("AL-2")
+async def test_a_breach_that_was_over_in_between_is_a_new_one_also_in_one_batch(
+    office: Office,
+) -> None:
+    await changed(office, stock(5, 1))
+    [first] = await office.alerts()
+    await office.resolve(first.id, "ordered")
+
+    await changed(office, stock(4, 4), stock(3, 2), stock(60, 3))
+
+    assert await office.standing() == ["low_stock"]
+    assert await office.announced() == ["opened", "resolved", "opened"]

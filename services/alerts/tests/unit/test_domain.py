@@ -8,6 +8,7 @@ from pourline.alerts.domain import (
     KegLevel,
     Kind,
     Severity,
+    Stock,
     balance_findings,
     keg_findings,
     keg_is_off,
@@ -113,12 +114,38 @@ def test_a_pour_out_of_the_ordinary_is_its_own_cause(kind: Kind) -> None:
     assert breach.cause.subject_id == "tx"
 
 
-def test_a_shortfall_is_told_and_its_absence_is_not() -> None:
-    short = stock_findings(item_id="gin", location="main", shortfall=Decimal("0.04"))
-    enough = stock_findings(item_id="gin", location="main", shortfall=Decimal(0))
+def stock(quantity: str, *, low: bool = False, ever_moved: bool = True) -> Stock:
+    return Stock(
+        item_id="gin",
+        name="Gin",
+        quantity=Decimal(quantity),
+        unit="ltr",
+        threshold=Decimal("2.50") if low else None,
+        is_low=low,
+        ever_moved=ever_moved,
+    )
 
-    assert opened(short) == [Kind.NEGATIVE_STOCK]
-    assert enough == Findings()
+
+@pytest.mark.requirement("SP-6", "AL-2")
+def test_stock_below_zero_is_told_and_ends_at_zero() -> None:
+    below, nothing = stock_findings(stock("-0.040000")), stock_findings(stock("0"))
+
+    assert opened(below) == [Kind.NEGATIVE_STOCK]
+    assert "-0.04 ltr" in below.opens[0].message
+    assert opened(nothing) == []
+    assert {cause.kind for cause in nothing.ends} == {Kind.NEGATIVE_STOCK, Kind.LOW_STOCK}
+
+
+@pytest.mark.requirement("AL-2")
+def test_low_stock_names_what_is_left_and_its_threshold() -> None:
+    [low] = stock_findings(stock("2", low=True)).opens
+
+    assert low.cause.kind is Kind.LOW_STOCK
+    assert low.message == "2 ltr left; the threshold is 2.5."
+
+
+def test_an_item_that_was_never_in_stock_is_not_low() -> None:
+    assert opened(stock_findings(stock("0", low=True, ever_moved=False))) == []
 
 
 @pytest.mark.requirement("AL-1")

@@ -9,7 +9,7 @@ import pytest
 from nats.aio.client import Client
 from pourline.console import consumers, devices
 from pourline.console.pages.views import alert_views
-from pourline.console.store import Board, Revocations
+from pourline.console.store import Board, Revocations, StockFeed
 from pourline.contracts.taps import ConfigChanged
 from pourline.local.servers import NatsServer
 from pourline.testkit.clock import FakeClock
@@ -52,7 +52,7 @@ async def heard(board: Board, what: "asyncio.Event") -> None:
 async def test_flow_and_events_on_the_bus_reach_the_board(
     board: Board, bus: Client, clock: FakeClock
 ) -> None:
-    await consumers.subscribe(bus, board, Revocations(clock=clock))
+    await consumers.subscribe(bus, board, Revocations(clock=clock), StockFeed())
     await bus.flush()
     assert board.bus.as_of(board.now()) is None
     with board.watched() as changed:

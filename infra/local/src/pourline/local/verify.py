@@ -93,6 +93,36 @@ def _holds_without_a_lock(connections: Connections) -> Sequence[Row]:
     return [row for row in held if row["grant_id"] not in locked]
 
 
+def _stock_that_differs(connections: Connections) -> Sequence[Row]:
+    """Return items whose snapshot, entries or facts are not what the owner of stock has."""
+    owned = rows_of(
+        connections["keg-fifo"],
+        """
+        SELECT id AS item_id, name, version, moved AS entries,
+               (SELECT coalesce(sum(remaining), 0) FROM batch WHERE item_id = item.id)
+               - (SELECT coalesce(sum(open_quantity), 0) FROM shortfall WHERE item_id = item.id)
+               AS stock
+        FROM item
+        """,
+    )
+    shown = rows_of(
+        connections["ledger"],
+        """
+        SELECT item_id, name, facts_version AS version, current_stock AS stock,
+               (SELECT count(*) FROM inventory_entry
+                WHERE inventory_entry.item_id = inventory_item.item_id) AS entries
+        FROM inventory_item
+        """,
+    )
+    snapshot = {row["item_id"]: row for row in shown}
+    there = {row["item_id"]: row for row in owned}
+    return [
+        {"item_id": item_id, "there": there.get(item_id), "shown": snapshot.get(item_id)}
+        for item_id in there.keys() | snapshot.keys()
+        if there.get(item_id) != snapshot.get(item_id)
+    ][:LISTED_MAX]
+
+
 def _events_never_taken_in(connections: Connections) -> Sequence[Row]:
     """Return published events that a reader has neither taken in nor set aside."""
     return [
@@ -133,6 +163,11 @@ ACROSS: tuple[Across, ...] = (
         name="accepted_volume_is_taken_volume",
         why="Volume accepted = volume taken from kegs + recorded shortfall.",
         offenders=_pours_that_no_keg_lost,
+    ),
+    Across(
+        name="stock_shown_is_stock_there",
+        why="Snapshot = sum of the inventory ledger = batches - open shortfalls.",
+        offenders=_stock_that_differs,
     ),
     Across(
         name="no_lock_outlives_its_pour",

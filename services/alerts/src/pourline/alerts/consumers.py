@@ -9,10 +9,10 @@ from pourline.contracts.cellar import (
     KegConnected,
     KegDisconnected,
     KegLevelChanged,
-    StockConsumed,
 )
 from pourline.contracts.guests import LockStale, LostCardUsed, PourMissed
 from pourline.contracts.money import GuestToppedUp, PourAccepted, PourHeld, PourMismatched
+from pourline.contracts.stock import StockChanged
 from pourline.contracts.taps import ConfigChanged, TapStateChanged
 from pourline.kit.nats import Handler
 
@@ -23,7 +23,7 @@ def routes() -> Mapping[type[Event], Handler]:
         KegLevelChanged: handlers.on_keg_levels,
         KegConnected: handlers.on_kegs_connected,
         KegDisconnected: handlers.on_kegs_disconnected,
-        StockConsumed: handlers.on_stock_consumed,
+        StockChanged: handlers.on_stock_changed,
         PourAccepted: handlers.on_pours_accepted,
         PourHeld: handlers.on_pours_held,
         PourMismatched: handlers.on_pours_mismatched,

@@ -36,6 +36,7 @@ class Kind(StrEnum):
     DEVICE_OFFLINE = "device_offline"
     MISSED_POUR = "missed_pour"
     NEGATIVE_STOCK = "negative_stock"
+    LOW_STOCK = "low_stock"
 
 
 SEVERITIES: dict[Kind, Severity] = {
@@ -52,6 +53,7 @@ SEVERITIES: dict[Kind, Severity] = {
     Kind.DEVICE_OFFLINE: Severity.WARNING,
     Kind.MISSED_POUR: Severity.WARNING,
     Kind.NEGATIVE_STOCK: Severity.WARNING,
+    Kind.LOW_STOCK: Severity.WARNING,
 }
 
 
@@ -258,15 +260,46 @@ def stale_lock_findings(
     return Findings(opens=(breach,))
 
 
-def stock_findings(*, item_id: str, location: str, shortfall: Decimal) -> Findings:
-    """Return the alert that a pour beyond the stock opens."""
-    if shortfall <= 0:
-        return Findings()
-    cause = Cause(kind=Kind.NEGATIVE_STOCK, subject_type="item", subject_id=item_id)
-    breach = Breach(
-        cause=cause,
-        location=location,
-        title="More was poured than was in stock",
-        message=f"A spout poured {shortfall} more than the batches held.",
-    )
-    return Findings(opens=(breach,))
+@dataclass(frozen=True, kw_only=True)
+class Stock:
+    """An item's stock, in its unit; `is_low` by its threshold, `ever_moved` since it exists."""
+
+    item_id: str
+    name: str
+    quantity: Decimal
+    unit: str
+    threshold: Decimal | None
+    is_low: bool
+    ever_moved: bool
+
+
+def stock_findings(stock: Stock) -> Findings:
+    """Return what an item's stock says: below zero, low, both or neither.
+
+    An item that was never in stock is no breach: nothing fell below anything.
+    """
+    negative = Cause(kind=Kind.NEGATIVE_STOCK, subject_type="item", subject_id=stock.item_id)
+    low = Cause(kind=Kind.LOW_STOCK, subject_type="item", subject_id=stock.item_id)
+    left = f"{_plain(stock.quantity)} {stock.unit}"
+    opens, ends = [], []
+    if stock.quantity < 0:
+        message = f"The books say {left}. Count it, or enter what was received."
+        opens.append(_about_stock(negative, f"{stock.name} is below zero", message))
+    else:
+        ends.append(negative)
+    if stock.is_low and stock.ever_moved:
+        message = f"{left} left; the threshold is {_plain(stock.threshold or Decimal(0))}."
+        opens.append(_about_stock(low, f"{stock.name} is low", message))
+    else:
+        ends.append(low)
+    return Findings(opens=tuple(opens), ends=tuple(ends))
+
+
+def _about_stock(cause: Cause, title: str, message: str) -> Breach:
+    return Breach(cause=cause, location="main", title=title, message=message)
+
+
+def _plain(quantity: Decimal) -> str:
+    """Return a quantity without an exponent or zeros at its end."""
+    text = f"{quantity:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

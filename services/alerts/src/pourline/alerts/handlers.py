@@ -15,12 +15,12 @@ from pourline.contracts.cellar import (
     KegConnected,
     KegDisconnected,
     KegLevelChanged,
-    StockConsumed,
 )
 from pourline.contracts.device import AlertSubject
 from pourline.contracts.evening import Alert, AlertChanged
 from pourline.contracts.guests import LockStale, LostCardUsed, PourMissed
 from pourline.contracts.money import GuestToppedUp, PourAccepted, PourHeld, PourMismatched
+from pourline.contracts.stock import StockChanged
 from pourline.contracts.taps import ConfigChanged, TapStateChanged
 from pourline.kit.db import Row, UnitOfWork
 from pourline.kit.ids import new_id, parse_id
@@ -264,17 +264,37 @@ async def on_stale_locks(events: Sequence[Envelope[LockStale]], unit: UnitOfWork
     )
 
 
-async def on_stock_consumed(events: Sequence[Envelope[StockConsumed]], unit: UnitOfWork) -> None:
-    """Tell staff of pours beyond the stock."""
-    await apply(
-        unit,
-        [
-            domain.stock_findings(
-                item_id=event.data.item_id, location=MAIN, shortfall=event.data.shortfall
-            )
-            for event in events
-        ],
-    )
+async def on_stock_changed(events: Sequence[Envelope[StockChanged]], unit: UnitOfWork) -> None:
+    """Look at each item's stock, step by step: a breach is told of once until it is over.
+
+    Every word counts, not the newest alone: what was restocked and fell again is a new breach.
+    """
+    for event in sorted(events, key=lambda one: one.version):
+        if not await _no_old_news(unit, [event]):
+            continue
+        row = event.data.row
+        stock = domain.Stock(
+            item_id=row.item_id,
+            name=row.name,
+            quantity=row.current_stock,
+            unit=row.unit.value,
+            threshold=row.low_stock_threshold,
+            is_low=row.low_stock,
+            ever_moved=row.last_activity_at is not None,
+        )
+        await _apply_once(unit, domain.stock_findings(stock))
+
+
+async def _apply_once(unit: UnitOfWork, found: Findings) -> None:
+    """Apply findings; a breach whose alert staff resolved opens none until it was over."""
+    for cause in found.ends:
+        await store.end_breach(unit, cause)
+    opens = [
+        breach
+        for breach in found.opens
+        if await store.begin_breach(unit, breach.cause) or await store.has_alert(unit, breach.cause)
+    ]
+    await apply(unit, [Findings(opens=tuple(opens), ends=found.ends)])
 
 
 async def on_config(events: Sequence[Envelope[ConfigChanged]], unit: UnitOfWork) -> None:

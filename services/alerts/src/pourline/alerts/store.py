@@ -51,6 +51,38 @@ async def end_alert(unit: UnitOfWork, cause: Cause) -> Row | None:
     )
 
 
+async def begin_breach(unit: UnitOfWork, cause: Cause) -> bool:
+    """Note that a breach stands; return whether it is a new one."""
+    added = await unit.count(
+        """
+        INSERT INTO standing_breach (kind, subject_type, subject_id) VALUES (%s, %s, %s)
+        ON CONFLICT DO NOTHING
+        """,
+        (cause.kind.value, cause.subject_type, cause.subject_id),
+    )
+    return added == 1
+
+
+async def end_breach(unit: UnitOfWork, cause: Cause) -> None:
+    """Note that a breach is over: the next one is told of again."""
+    await unit.execute(
+        "DELETE FROM standing_breach WHERE kind = %s AND subject_type = %s AND subject_id = %s",
+        (cause.kind.value, cause.subject_type, cause.subject_id),
+    )
+
+
+async def has_alert(unit: UnitOfWork, cause: Cause) -> bool:
+    """Return whether a cause has an alert that is not resolved."""
+    row = await unit.maybe(
+        """
+        SELECT 1 FROM alert
+        WHERE kind = %s AND subject_type = %s AND subject_id = %s AND state <> 'resolved'
+        """,
+        (cause.kind.value, cause.subject_type, cause.subject_id),
+    )
+    return row is not None
+
+
 async def find_alert(unit: UnitOfWork, alert_id: UUID) -> Row | None:
     """Return an alert, locked until the commit."""
     return await unit.maybe("SELECT * FROM alert WHERE id = %s FOR UPDATE", (alert_id,))

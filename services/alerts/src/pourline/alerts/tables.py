@@ -52,6 +52,14 @@ newest = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False),
 )
 
+standing_breach = sa.Table(
+    "standing_breach",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("subject_type", sa.Text, primary_key=True),
+    sa.Column("subject_id", sa.Text, primary_key=True),
+)
+
 config = sa.Table(
     "config",
     metadata,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pourline.auth_lock.handlers import fences, locks, taps
+from pourline.auth_lock.handlers import fences, locks, stock, taps
 from pourline.contracts.base import Event
 from pourline.contracts.books import GuestCorrected, PourDecided, PourReconciled
 from pourline.contracts.cellar import (
@@ -13,6 +13,7 @@ from pourline.contracts.cellar import (
 )
 from pourline.contracts.money import PourAccepted, PourHeld, PourMismatched, PriceChanged
 from pourline.contracts.shifts import ShiftClosed
+from pourline.contracts.stock import ItemChanged, StockCorrected, StockShort
 from pourline.kit.nats import Handler
 
 
@@ -31,4 +32,7 @@ def handlers() -> Mapping[type[Event], Handler]:
         KegDisconnected: taps.know_disconnected_kegs,
         KegLevelChanged: taps.know_keg_levels,
         ShiftClosed: fences.lift_of_closed_shifts,
+        StockCorrected: stock.record_corrections,
+        StockShort: stock.record_shortfalls,
+        ItemChanged: stock.record_items,
     }

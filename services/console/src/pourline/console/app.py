@@ -10,9 +10,10 @@ from pourline.console import consumers, devices, pages
 from pourline.console.api import make_application
 from pourline.console.api.gateway import Gateway
 from pourline.console.api.limits import SIGNATURES_MAX, FailureLimit, LoginLimit
+from pourline.console.api.stream import StockStream
 from pourline.console.pages.staff import Badges
 from pourline.console.settings import Settings
-from pourline.console.store import Board, Revocations
+from pourline.console.store import Board, Revocations, StockFeed
 from pourline.contracts.taps import Login, Session
 from pourline.contracts.topology import BRIDGE, SERVICES
 from pourline.kit.clock import Clock
@@ -62,7 +63,11 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
     )
     others = [name for name in SERVICES if name != settings.service]
     others += [BRIDGE] if settings.mqtt_bridge else []
-    app = make_application(gateway=gateway, bus=bus, report=health.report, others=others)
+    feed = StockFeed()
+    stream = StockStream(feed=feed)
+    app = make_application(
+        gateway=gateway, bus=bus, report=health.report, others=others, stream=stream
+    )
     pages.mount(
         app,
         board=board,
@@ -70,7 +75,7 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
         caller=caller,
         badges=Badges(token_key=settings.token_key, revocations=revocations),
     )
-    await consumers.subscribe(bus, board, revocations)
+    await consumers.subscribe(bus, board, revocations, feed)
     await health.start()
     server = HttpServer(_configuration(settings, app))
     return Service(
@@ -79,8 +84,9 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
             "mqtt": link.run,
             "board": partial(board.keep_fresh, caller),
             "revocations": partial(revocations.keep_fresh, caller),
+            "stock": partial(feed.keep_fresh, caller),
         },
-        closers=[bus.close],
+        closers=[bus.close, stream.close],
     )
 
 

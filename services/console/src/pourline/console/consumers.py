@@ -11,13 +11,14 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from pydantic import ValidationError
 
-from pourline.console.store import Board, Link, Revocations
+from pourline.console.store import Board, Link, Revocations, StockFeed
 from pourline.contracts.base import Envelope, Event, parse_event
 from pourline.contracts.cellar import KegConnected, KegDisconnected, KegLevelChanged
 from pourline.contracts.device import PAYLOAD_BYTES_MAX, FlowReport
 from pourline.contracts.guests import LockReleased, LockTaken
 from pourline.contracts.money import PourAccepted, PourHeld, PriceChanged
 from pourline.contracts.staff import TokensRevoked
+from pourline.contracts.stock import StockChanged
 from pourline.contracts.subjects import FLOW, device_of
 from pourline.contracts.taps import ConfigChanged, TapRegistered, TapStateChanged
 
@@ -39,8 +40,10 @@ EVENTS: tuple[type[Event], ...] = (
 log = logging.getLogger(__name__)
 
 
-async def subscribe(bus: Client, board: Board, revocations: Revocations) -> None:
-    """Feed `board` and `revocations` from the bus; the subscriptions survive a reconnect."""
+async def subscribe(bus: Client, board: Board, revocations: Revocations, stock: StockFeed) -> None:
+    """Feed what is kept in memory from the bus; the subscriptions survive a reconnect."""
+    stock.times_made = lambda: int(bus.stats["reconnects"])
+    await bus.subscribe(StockChanged.subject(), cb=_events(stock.hear, StockChanged))
     board.bus = Link(
         is_up=lambda: bus.is_connected,
         times_made=lambda: int(bus.stats["reconnects"]),

@@ -7,8 +7,8 @@ from uuid import UUID
 from pourline.contracts.base import Event
 from pourline.contracts.books import PourDecided, PourReconciled
 from pourline.contracts.money import PourAccepted, PourHeld, PourMismatched, PriceChanged
-from pourline.contracts.taps import SpoutChanged, TapRegistered
-from pourline.keg_fifo.handlers import kegs, spouts, takings
+from pourline.contracts.taps import ConfigChanged, SpoutChanged, TapRegistered
+from pourline.keg_fifo.handlers import kegs, movements, spouts, takings
 from pourline.kit.nats import Handler
 
 
@@ -17,6 +17,7 @@ def handlers(*, forget: Callable[[Iterable[UUID]], None]) -> Mapping[type[Event]
     return {
         TapRegistered: kegs.know_taps,
         SpoutChanged: partial(spouts.know_spouts, forget=forget),
+        ConfigChanged: movements.know_config,
         PriceChanged: kegs.know_prices,
         PourAccepted: takings.take_pours,
         PourHeld: takings.take_pours,

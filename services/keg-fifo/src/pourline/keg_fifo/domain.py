@@ -75,6 +75,8 @@ EVENTS_NAMESPACE = UUID("6f0d6a5e-9d0c-5c9e-8a36-2f6f5b8f2c11")
 """Below which the ids of spout events are made that came without one; never change it."""
 SANDBOX = "SANDBOX"
 """The vendor of spouts that are no hardware."""
+PEOPLE = UUID(int=0)
+"""Stands for the device where people took from the stock; the event is then the movement's id."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,9 +147,38 @@ def _taking(batch: Batch, need: Need, quantity: Decimal) -> BatchTaking:
     )
 
 
+class Source(StrEnum):
+    """What moved stock; `purchase` is a sale."""
+
+    PURCHASE = "purchase"
+    MANUAL_ADJUSTMENT = "manual_adjustment"
+    RECONCILIATION = "reconciliation"
+    SYSTEM = "system"
+    POUR = "pour"
+    RECEIPT = "receipt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Movement:
+    """A signed quantity that came into an item's stock or left it, and why.
+
+    `transaction_id` names what moved it, once for an item; `shortfall` is what no batch covered.
+    """
+
+    id: UUID
+    item_id: UUID
+    delta: Decimal
+    source: Source
+    reason: str | None
+    actor: str
+    transaction_id: str
+    occurred_at: datetime
+    shortfall: Decimal = Decimal(0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """What a spout pours, as far as its stock goes."""
+    """What a spout pours, as far as its stock goes; tracked while its switch and all's are on."""
 
     id: UUID
     unit: Unit

@@ -60,6 +60,32 @@ INVARIANTS: tuple[Invariant, ...] = (
         """,
     ),
     Invariant(
+        name="stock_is_batches_less_open_shortfalls",
+        why="What staff see in stock is what the batches hold, less what is owed to the books.",
+        sql="""
+            SELECT item.id, item.stock, held.quantity AS held, short.quantity AS short
+            FROM item,
+                 LATERAL (SELECT coalesce(sum(remaining), 0) AS quantity
+                          FROM batch WHERE item_id = item.id) AS held,
+                 LATERAL (SELECT coalesce(sum(open_quantity), 0) AS quantity
+                          FROM shortfall WHERE item_id = item.id) AS short
+            WHERE item.stock <> held.quantity - short.quantity LIMIT 100
+        """,
+    ),
+    Invariant(
+        name="stock_is_the_sum_of_movements",
+        why="Every change of stock has a source, a reason and a number.",
+        sql="""
+            SELECT item.id, item.stock, item.moved, coalesce(sum(delta), 0) AS moved_by,
+                   count(movement.id) AS movements
+            FROM item LEFT JOIN movement ON movement.item_id = item.id
+            GROUP BY item.id
+            HAVING item.stock <> coalesce(sum(delta), 0) OR item.moved <> count(movement.id)
+                OR item.moved <> coalesce(max(movement.number), 0)
+            LIMIT 100
+        """,
+    ),
+    Invariant(
         name="no_drink_waits_for_a_calibration_that_is_there",
         why="The first calibration of a channel books what was poured before it.",
         sql="""

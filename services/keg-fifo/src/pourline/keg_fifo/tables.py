@@ -111,6 +111,10 @@ item = sa.Table(
     sa.Column("tracking_enabled", sa.Boolean, nullable=False),
     sa.Column("consumed_by", sa.Text, nullable=False),
     sa.Column("created_at", INSTANT, nullable=False, server_default=now()),
+    sa.Column("stock", QUANTITY, nullable=False, server_default=sa.text("0")),
+    sa.Column("moved", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("1")),
+    sa.Column("counted_at", INSTANT),
     sa.CheckConstraint("unit IN ('ml', 'ltr', 'each')", name="unit_is_known"),
 )
 
@@ -159,6 +163,46 @@ shortfall = sa.Table(
     sa.UniqueConstraint("device_id", "event_id", name="one_shortfall_an_event"),
     sa.CheckConstraint("open_quantity BETWEEN 0 AND quantity", name="shortfall_only_shrinks"),
     sa.Index("open_shortfall", "item_id", "id", postgresql_where=sa.text("open_quantity > 0")),
+)
+
+movement = sa.Table(
+    "movement",
+    metadata,
+    sa.Column("id", pg.UUID, primary_key=True),
+    sa.Column("item_id", pg.UUID, sa.ForeignKey("item.id"), nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("delta", QUANTITY, nullable=False),
+    sa.Column("stock_after", QUANTITY, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("transaction_id", sa.Text, nullable=False),
+    sa.Column("at", INSTANT, nullable=False),
+    sa.Column("occurred_at", INSTANT, nullable=False),
+    sa.UniqueConstraint("item_id", "number", name="movements_are_numbered"),
+    sa.UniqueConstraint("item_id", "transaction_id", name="one_movement_a_transaction"),
+    sa.CheckConstraint("delta <> 0", name="movement_moves_something"),
+    sa.CheckConstraint(
+        "source IN ('purchase', 'manual_adjustment', 'reconciliation', 'system', 'pour', "
+        "'receipt')",
+        name="source_is_known",
+    ),
+)
+
+moved_since_count = sa.Table(
+    "moved_since_count",
+    metadata,
+    sa.Column("item_id", pg.UUID, sa.ForeignKey("item.id"), primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("delta", QUANTITY, nullable=False),
+)
+
+config = sa.Table(
+    "config",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", pg.JSONB, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
 )
 
 spout = sa.Table(

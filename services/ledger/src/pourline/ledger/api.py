@@ -1,8 +1,8 @@
 """The ledger's request/reply edge: which command or query goes to which handler."""
 
-from pourline.contracts import books, money, shifts
+from pourline.contracts import books, money, shifts, stock
 from pourline.kit.nats import Responder
-from pourline.ledger.handlers import by_hand, closing, decisions
+from pourline.ledger.handlers import by_hand, closing, decisions, inventory
 from pourline.ledger.handlers import money as handle
 
 
@@ -26,3 +26,5 @@ def answer(responder: Responder) -> None:
     responder.on(shifts.GetHeldPours, decisions.get_held_pours)
     responder.on(books.GetBooks, closing.get_books)
     responder.on(books.GetReceipt, closing.get_receipt)
+    responder.on(stock.ListInventory, inventory.list_inventory)
+    responder.on(stock.ListInventoryEntries, inventory.list_entries, exists=inventory.item_exists)

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from pourline.contracts.base import Event
-from pourline.contracts.cellar import BeverageCreated, KegConnected, KegDisconnected
+from pourline.contracts.cellar import BeverageCreated, ItemCreated, KegConnected, KegDisconnected
 from pourline.contracts.guests import LockReleased, VisitCardBound, VisitClosed, VisitOpened
+from pourline.contracts.stock import ItemChanged, StockMoved
 from pourline.contracts.taps import ConfigChanged, TapRegistered
 from pourline.kit.nats import Handler
-from pourline.ledger.handlers import copies
+from pourline.ledger.handlers import copies, inventory
 
 
 def handlers() -> Mapping[type[Event], Handler]:
@@ -18,8 +19,11 @@ def handlers() -> Mapping[type[Event], Handler]:
         VisitClosed: copies.know_closed_visits,
         LockReleased: copies.free_money_of_opened_locks,
         TapRegistered: copies.know_taps,
-        ConfigChanged: copies.know_config,
+        ConfigChanged: inventory.know_config,
         BeverageCreated: copies.know_beverages,
         KegConnected: copies.know_connected_kegs,
         KegDisconnected: copies.know_disconnected_kegs,
+        ItemCreated: inventory.know_items,
+        ItemChanged: inventory.know_items,
+        StockMoved: inventory.book_movements,
     }

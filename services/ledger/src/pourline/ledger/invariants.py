@@ -62,4 +62,15 @@ INVARIANTS: tuple[Invariant, ...] = (
             WHERE grant_hold.state = 'pending' LIMIT 100
         """,
     ),
+    Invariant(
+        name="stock_is_the_sum_of_its_entries",
+        why="What staff see in stock is what moved it.",
+        sql="""
+            SELECT inventory_item.item_id, current_stock, coalesce(entries.sum, 0) AS entries
+            FROM inventory_item
+            FULL JOIN (SELECT item_id, sum(delta) AS sum FROM inventory_entry GROUP BY item_id)
+                AS entries USING (item_id)
+            WHERE current_stock IS DISTINCT FROM coalesce(entries.sum, 0) LIMIT 100
+        """,
+    ),
 )

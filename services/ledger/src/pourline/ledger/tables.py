@@ -199,3 +199,42 @@ config = sa.Table(
     sa.Column("value", pg.JSONB, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
 )
+
+QUANTITY = sa.Numeric(21, 6)
+
+inventory_item = sa.Table(
+    "inventory_item",
+    metadata,
+    sa.Column("item_id", pg.UUID, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, server_default=sa.text("''")),
+    sa.Column("unit", sa.Text, nullable=False, server_default=sa.text("'each'")),
+    sa.Column("low_stock_threshold", QUANTITY),
+    sa.Column("tracking_enabled", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("facts_version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    sa.Column("current_stock", QUANTITY, nullable=False, server_default=sa.text("0")),
+    sa.Column("last_activity_at", INSTANT),
+    sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+)
+
+inventory_entry = sa.Table(
+    "inventory_entry",
+    metadata,
+    sa.Column("id", pg.UUID, primary_key=True),
+    sa.Column("number", sa.BigInteger, sa.Identity(always=True), nullable=False, unique=True),
+    sa.Column("item_id", pg.UUID, nullable=False),
+    sa.Column("delta", QUANTITY, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("transaction_id", sa.Text, nullable=False),
+    sa.Column("at", INSTANT, nullable=False),
+    sa.Column("occurred_at", INSTANT, nullable=False),
+    sa.UniqueConstraint("item_id", "transaction_id", name="one_entry_a_transaction"),
+    sa.CheckConstraint("delta <> 0", name="inventory_entry_moves_something"),
+    sa.CheckConstraint(
+        "source IN ('purchase', 'manual_adjustment', 'reconciliation', 'system', 'pour', "
+        "'receipt')",
+        name="inventory_source_is_known",
+    ),
+    sa.Index("inventory_entry_of_item", "item_id", "number"),
+)

@@ -31,6 +31,8 @@ REQUEST_WAIT_S = 5.0
 SEEN_WAIT_S = 2.0
 IN_FLIGHT_MAX = 64
 """Requests a service works on at once; more wait in the bus client's bounded queue."""
+TOLD_MAX = 200
+"""Events that an answer names, the last ones: its headers must fit in one message."""
 
 Ask = TypeVar("Ask", bound=Command)
 Answer = TypeVar("Answer", bound=Contract)
@@ -117,13 +119,13 @@ class Responder:
                     await self.after_write(request.subject)
                 reply = {"Pourline-Status": "200"}
                 if told:
-                    reply["Pourline-Events"] = ",".join(str(event_id) for event_id in told)
+                    reply["Pourline-Events"] = ",".join(told)
             except Exception as error:  # noqa: BLE001 the table decides what a failure means
                 body, reply = _problem(error, request.subject)
         if request.reply:
             await self._bus.publish(request.reply, body, headers=reply)
 
-    async def _run(self, request: Msg) -> tuple[bytes, list[UUID]]:
+    async def _run(self, request: Msg) -> tuple[bytes, list[str]]:
         if request.subject.endswith(".kit.seen"):
             return await self._seen(request.data), []
         route = self._routes[request.subject]
@@ -137,7 +139,7 @@ class Responder:
                     raise NotFound
                 raise Malformed(fault)
             body = await self._once(route, command, unit, context, request.data)
-            return body, [announced.id for announced in unit.announcements]
+            return body, [f"{one.subject}={one.id}" for one in unit.announcements[-TOLD_MAX:]]
 
     async def _once(
         self, route: _Route, command: Command, unit: UnitOfWork, context: Context, raw: bytes

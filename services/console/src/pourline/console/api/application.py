@@ -12,9 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Route as BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from pourline.console.api.documentation import INGEST, describe, parameters
+from pourline.console.api.documentation import INGEST, WATCH, WATCH_LEVEL, describe, parameters
 from pourline.console.api.gateway import Gateway, problem_response
 from pourline.console.api.routes import ROUTES, Route
+from pourline.console.api.stream import StockStream
 from pourline.console.errors import NoSuchPage
 from pourline.contracts.device import SpoutPourResult
 from pourline.contracts.subjects import health
@@ -30,12 +31,14 @@ def make_application(
     bus: Client,
     report: Callable[[], Awaitable[dict[str, object]]],
     others: Sequence[str],
+    stream: StockStream,
 ) -> FastAPI:
     """Return the application; `report` is the console's own health, `others` whom it asks."""
     app = FastAPI(title="Pourline", version="1", docs_url="/docs", redoc_url=None)
     for route in ROUTES:
         _add(app, gateway, route)
     _add_ingest(app, gateway)
+    _add_stream(app, gateway, stream)
     _add_health(app, bus, report, others)
     _add_unknown(app)
     _add_refusals(app)
@@ -73,6 +76,25 @@ def _add_ingest(app: FastAPI, gateway: Gateway) -> None:
     async def ingest(request: Request) -> Response:
         """Take a spout's signed pour."""
         return await gateway.ingest(request)
+
+
+def _add_stream(app: FastAPI, gateway: Gateway, stream: StockStream) -> None:
+    async def watch(request: Request) -> Response:
+        """Watch the stock: a snapshot, then each change as a server-sent event."""
+        is_good = await gateway.admit(request, level=WATCH_LEVEL)
+        return await stream.open(request.headers.get("last-event-id"), is_good)
+
+    app.add_api_route(
+        "/api/inventory/events",
+        watch,
+        methods=["GET"],
+        name="inventory.events",
+        operation_id="console.inventory.events",
+        tags=["ledger"],
+        response_class=Response,
+        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        openapi_extra=WATCH,
+    )
 
 
 def _add_health(

@@ -83,6 +83,15 @@ INGEST: dict[str, Any] = {
 """The webhook of seed 000; the signature is made over its raw body."""
 
 
+WATCH_LEVEL = 1
+WATCH: dict[str, Any] = {
+    "description": f"Level {WATCH_LEVEL}.",
+    "security": [{"bearer": []}],
+    "parameters": [_parameter("Last-Event-ID", {"type": "string"}, place="header")],
+}
+"""Server-sent events: `snapshot`, `stock-updated`, `tracking-toggled`, `threshold-breach`."""
+
+
 def describe(app: FastAPI) -> None:
     """Complete the document with the commands' schemas and the bearer scheme."""
     generate = app.openapi

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -14,12 +14,13 @@ from pourline.console.api.limits import FailureLimit, LoginLimit, Who
 from pourline.console.api.routes import Route
 from pourline.console.api.shapes import Shapes
 from pourline.console.api.tokens import Bearer, Tokens
-from pourline.console.errors import NoSuchPage, TokenWithoutId
+from pourline.console.errors import NoSuchPage, TokenWithoutId, Unauthorized
 from pourline.console.store import Revocations
 from pourline.contracts.base import Command, Page, Query
 from pourline.contracts.cellar import IngestSpoutPour
 from pourline.contracts.problems import Problem
 from pourline.contracts.subjects import seen
+from pourline.contracts.topology import ACCESS
 from pourline.kit.errors import TROUBLE, Retryable
 from pourline.kit.nats import Caller
 
@@ -29,6 +30,8 @@ NAME_CHARACTERS_MAX = 128
 KEY_CHARACTERS_MAX = 256
 """A longer idempotency key is known by its digest."""
 NOT_WHO_IT_SAYS = 401
+INGEST_SETTLES = ("ledger",)
+"""Who must have booked what a webhook poured before it is answered."""
 PIECE = 40
 """Items of a list in one message of the bus: 1.6 kB each fit in its 65."""
 PAGE_MAX = 1000
@@ -75,7 +78,7 @@ class Gateway:
             self._logins.give_back(who)
         if status != 200:
             return problem_response(answer, status)
-        await self._settle(route, told.get("Pourline-Events", ""))
+        await self._settle(route.settles, told.get("Pourline-Events", ""))
         if route.ends_token:
             await self._revocations.load(self._caller)
         as_csv = request.query_params.get("format") == "csv"
@@ -91,12 +94,33 @@ class Gateway:
         )
         who = device_id, _address(request)
         self._signatures.take(who)
-        status, answer, _ = await self._caller.send(command.subject(), command.wire(), headers={})
+        status, answer, told = await self._caller.send(
+            command.subject(), command.wire(), headers={}
+        )
         if status != NOT_WHO_IT_SAYS:
             self._signatures.give_back(who)
         if status != 200:
             return problem_response(answer, status)
+        await self._settle(INGEST_SETTLES, told.get("Pourline-Events", ""))
         return Response(answer, status_code=202, media_type="application/json")
+
+    async def admit(self, request: Request, *, level: int) -> Callable[[], bool]:
+        """Check who asks for what lasts; return whether the token still counts, to ask later.
+
+        Raises `Unauthorized`, `Forbidden`.
+        """
+        authorization = request.headers.get("authorization")
+        await self._revocations.ensure(self._caller)
+        self._tokens.bearer(authorization, level=level)
+
+        def is_good() -> bool:
+            try:
+                self._tokens.bearer(authorization, level=level)
+            except Unauthorized:
+                return False
+            return True
+
+        return is_good
 
     async def _bearer(self, route: Route, request: Request) -> Bearer | None:
         if route.level is None:
@@ -143,15 +167,23 @@ class Gateway:
             return None
         return await self._missing(query, {name: value}, actor)
 
-    async def _settle(self, route: Route, told: str) -> None:
+    async def _settle(self, services: Sequence[str], told: str) -> None:
         """Wait, bounded, until those who must know have taken in what happened."""
-        if not told or not route.settles:
-            return
-        body = orjson.dumps({"ids": told.split(",")})
-        waits = (self._caller.send(seen(one), body, headers={}) for one in route.settles)
+        waits = [
+            self._caller.send(seen(one), orjson.dumps({"ids": ids}), headers={})
+            for one in services
+            if (ids := _read_by(one, told))
+        ]
         for result in await asyncio.gather(*waits, return_exceptions=True):
             if isinstance(result, Exception) and not isinstance(result, Retryable | TROUBLE):
                 raise result
+
+
+def _read_by(service: str, told: str) -> list[str]:
+    """Return the ids of those events in an answer's header (`subject=id,…`) that it reads."""
+    read = {event.subject() for event in ACCESS[service].events}
+    pairs = (event.partition("=") for event in told.split(",") if event)
+    return [event_id for subject, _, event_id in pairs if subject in read]
 
 
 def _long_page(route: Route, fields: dict[str, Any]) -> int:

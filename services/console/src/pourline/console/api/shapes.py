@@ -18,6 +18,26 @@ SHEETS = {
     Shape.STATEMENT: ("at", "kind", "amount", "balance", "reference"),
     Shape.REPORT: ("bucket", "by", "key", "what", "count", "volume_ml", "amount"),
     Shape.AUDIT: ("id", "at", "actor", "action", "subject", "reason", "before", "after"),
+    Shape.INVENTORY: (
+        "item_id",
+        "name",
+        "unit",
+        "current_stock",
+        "low_stock",
+        "negative",
+        "tracking_enabled",
+        "last_activity_at",
+    ),
+    Shape.INVENTORY_LEDGER: (
+        "id",
+        "item_id",
+        "delta",
+        "source",
+        "reason",
+        "actor",
+        "transaction_id",
+        "at",
+    ),
 }
 """The columns of the lists that also come as CSV."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")

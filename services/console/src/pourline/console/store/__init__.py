@@ -9,5 +9,6 @@ from pourline.console.store.board import Board
 from pourline.console.store.lines import Flow, LastPour, TapLine
 from pourline.console.store.links import Link
 from pourline.console.store.revocations import Revocations
+from pourline.console.store.stock import StockFeed
 
-__all__ = ["AlertBoard", "Board", "Flow", "LastPour", "Link", "Revocations", "TapLine"]
+__all__ = ["AlertBoard", "Board", "Flow", "LastPour", "Link", "Revocations", "StockFeed", "TapLine"]

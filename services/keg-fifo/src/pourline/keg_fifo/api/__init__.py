@@ -1,8 +1,9 @@
 """keg-fifo's request/reply edge: which command or query goes to which handler."""
 
 from pourline.contracts import cellar
+from pourline.contracts import stock as stock_contract
 from pourline.keg_fifo.api.webhook import Webhook
-from pourline.keg_fifo.handlers import kegs, spouts, stock
+from pourline.keg_fifo.handlers import corrections, kegs, spouts, stock
 from pourline.kit.nats import Responder
 
 __all__ = ["Webhook", "answer"]
@@ -22,6 +23,9 @@ def answer(responder: Responder, *, webhook: Webhook) -> None:
     responder.on(cellar.ListItems, stock.list_items)
     responder.on(cellar.ReceiveStock, stock.receive_stock, exists=stock.item_exists)
     responder.on(cellar.ListBatches, stock.list_batches, exists=stock.item_exists)
+    responder.on(stock_contract.ChangeItem, stock.change_item, exists=stock.item_exists)
+    responder.on(stock_contract.AdjustStock, corrections.adjust_stock, exists=stock.item_exists)
+    responder.on(stock_contract.CountStock, corrections.count_stock, exists=stock.item_exists)
     responder.on(cellar.Calibrate, spouts.calibrate, exists=spouts.spout_and_item_exist)
     responder.on(cellar.ListSpoutEvents, spouts.list_events)
     responder.on(cellar.IngestSpoutPour, webhook.ingest, before=webhook.admit)

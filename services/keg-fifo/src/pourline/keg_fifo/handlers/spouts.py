@@ -67,7 +67,6 @@ async def calibrate(order: cellar.Calibrate, unit: UnitOfWork, context: Context)
 
     Raises `SpoutUnknown`, `ItemUnknown`, `UnitNotVolume`.
     """
-    del context
     device_id, item_id = parse_id(order.device_id), parse_id(order.item_id)
     if device_id is None or await spouts.lock_spout(unit, device_id) is None:
         raise SpoutUnknown
@@ -85,7 +84,8 @@ async def calibrate(order: cellar.Calibrate, unit: UnitOfWork, context: Context)
         "at": unit.clock.now(),
     }
     row = await spouts.save_calibration(unit, values)
-    await stock.mark_poured(unit, item_id)
+    if changed := await stock.mark_poured(unit, item_id):
+        handle_stock.announce_item(unit, changed, actor=context.actor)
     await _book_waiting(unit, row, items)
     return _calibration(row)
 

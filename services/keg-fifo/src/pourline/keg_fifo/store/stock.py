@@ -8,6 +8,9 @@ from uuid import UUID
 from pourline.keg_fifo.domain import Batch, BatchTaking, Consumption, Item, Need, Unit
 from pourline.kit.db import Row, UnitOfWork
 
+TRACKING = "inventory_tracking_enabled"
+"""The switch for all items; on unless the configuration says otherwise."""
+
 
 async def insert_item(unit: UnitOfWork, values: Mapping[str, object]) -> Row:
     """Save a new item and return its row."""
@@ -41,9 +44,11 @@ async def lock_items(unit: UnitOfWork, item_ids: Sequence[UUID]) -> dict[UUID, I
     """Return items; their stock is locked, in order of id, until the commit."""
     rows = await unit.all(
         """
-        SELECT id, unit, tracking_enabled FROM item WHERE id = ANY(%s) ORDER BY id FOR UPDATE
+        SELECT id, unit, tracking_enabled AND NOT EXISTS (
+                   SELECT FROM config WHERE key = %s AND value = 'false') AS tracking_enabled
+        FROM item WHERE id = ANY(%s) ORDER BY id FOR UPDATE
         """,
-        (list(item_ids),),
+        (TRACKING, list(item_ids)),
     )
     return {
         row["id"]: Item(
@@ -53,10 +58,33 @@ async def lock_items(unit: UnitOfWork, item_ids: Sequence[UUID]) -> dict[UUID, I
     }
 
 
-async def mark_poured(unit: UnitOfWork, item_id: UUID) -> None:
-    """Have an item's stock moved by measured pours instead of sales."""
-    await unit.execute(
-        "UPDATE item SET consumed_by = 'pour' WHERE id = %s AND consumed_by <> 'pour'", (item_id,)
+async def mark_poured(unit: UnitOfWork, item_id: UUID) -> Row | None:
+    """Have an item's stock moved by measured pours instead of sales; return it if it was not."""
+    return await unit.maybe(
+        """
+        UPDATE item SET consumed_by = 'pour', version = version + 1
+        WHERE id = %s AND consumed_by <> 'pour' RETURNING *
+        """,
+        (item_id,),
+    )
+
+
+async def change_item(unit: UnitOfWork, item_id: UUID, values: Mapping[str, object]) -> Row | None:
+    """Set an item's facts, those that are None stay; return it if anything is another."""
+    return await unit.maybe(
+        """
+        UPDATE item SET name = fresh.name, low_stock_threshold = fresh.threshold,
+                        tracking_enabled = fresh.tracking, version = version + 1
+        FROM (SELECT id, coalesce(%(name)s, name) AS name,
+                     coalesce(%(low_stock_threshold)s, low_stock_threshold) AS threshold,
+                     coalesce(%(tracking_enabled)s, tracking_enabled) AS tracking
+              FROM item WHERE id = %(id)s) AS fresh
+        WHERE item.id = fresh.id
+          AND (item.name, item.low_stock_threshold, item.tracking_enabled)
+              IS DISTINCT FROM (fresh.name, fresh.threshold, fresh.tracking)
+        RETURNING item.*
+        """,
+        {"id": item_id, **values},
     )
 
 

@@ -1,8 +1,15 @@
 """The table of end points, by noun."""
 
-from pourline.console.api.routes import cellar, evening, people, staff, wall
+from pourline.console.api.routes import cellar, evening, inventory, people, staff, wall
 from pourline.console.api.routes.table import Route, Shape
 
-ROUTES = (*staff.ROUTES, *people.ROUTES, *wall.ROUTES, *cellar.ROUTES, *evening.ROUTES)
+ROUTES = (
+    *staff.ROUTES,
+    *people.ROUTES,
+    *wall.ROUTES,
+    *cellar.ROUTES,
+    *inventory.ROUTES,
+    *evening.ROUTES,
+)
 
 __all__ = ["ROUTES", "Route", "Shape"]

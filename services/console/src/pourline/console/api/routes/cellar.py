@@ -113,6 +113,7 @@ ROUTES: tuple[Route, ...] = (
         command=cellar.CreateItem,
         answer=cellar.Item,
         status=201,
+        settles=("ledger",),
     ),
     Route(
         method="GET",
@@ -128,6 +129,7 @@ ROUTES: tuple[Route, ...] = (
         command=cellar.ReceiveStock,
         answer=cellar.Batch,
         status=201,
+        settles=("ledger",),
     ),
     Route(
         method="GET",
@@ -175,6 +177,7 @@ ROUTES: tuple[Route, ...] = (
         command=cellar.Calibrate,
         answer=cellar.Calibration,
         status=201,
+        settles=("ledger",),
     ),
     Route(
         method="GET",

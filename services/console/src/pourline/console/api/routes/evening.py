@@ -112,6 +112,7 @@ ROUTES: tuple[Route, ...] = (
         level=4,
         command=taps.PutConfig,
         answer=taps.ConfigEntry,
+        settles=("keg-fifo", "ledger"),
     ),
     Route(
         method="GET",

@@ -17,6 +17,8 @@ class Shape(Enum):
     STATEMENT = "statement"
     AUDIT = "audit"
     REPORT = "report"
+    INVENTORY = "inventory"
+    INVENTORY_LEDGER = "inventory_ledger"
 
 
 @dataclass(frozen=True, kw_only=True)
