@@ -8,5 +8,6 @@ from pourline.pos_adapter import handlers
 def answer(responder: Responder) -> None:
     """Answer everything that pos-adapter owns."""
     responder.on(evening.ListPosEvents, handlers.list_events)
-    responder.on(evening.MarkPosEventSent, handlers.mark_sent_by_hand)
-    responder.on(evening.RetryPosEvent, handlers.retry)
+    known = handlers.event_exists
+    responder.on(evening.MarkPosEventSent, handlers.mark_sent_by_hand, exists=known)
+    responder.on(evening.RetryPosEvent, handlers.retry, exists=known)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from pourline.contracts import evening
@@ -119,6 +120,12 @@ async def retry(order: evening.RetryPosEvent, unit: UnitOfWork, context: Context
         raise AlreadySent
     await store.queue_again(unit, row["id"], at=unit.clock.now())
     return event_of(await _event(unit, order.event_id))
+
+
+async def event_exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
+    """Return whether the notification that a malformed message is about is there."""
+    event_id = parse_id(str(raw.get("event_id", "")))
+    return event_id is not None and await store.find_event(unit, event_id) is not None
 
 
 async def _event(unit: UnitOfWork, text: str) -> Row:
