@@ -42,6 +42,7 @@ class Command:
     log: Path | None = None
     identity: Identity | None = None
     stop_signal: signal.Signals = signal.SIGTERM
+    nice: int = 0
 
 
 def start(command: Command) -> subprocess.Popen[bytes]:
@@ -50,7 +51,8 @@ def start(command: Command) -> subprocess.Popen[bytes]:
     Without a log its stdout and stderr are ours.
     """
     launcher = [sys.executable, "-I", "-S", str(LAUNCHER), "--parent", str(os.getpid())]
-    argv = [*launcher, *_identity_options(command.identity), "--", *command.argv]
+    argv = [*launcher, "--nice", str(command.nice), *_identity_options(command.identity)]
+    argv += ["--", *command.argv]
     with ExitStack() as after:
         output = after.enter_context(command.log.open("ab")) if command.log else None
         return subprocess.Popen(
