@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -37,27 +36,6 @@ async def test_what_dies_is_started_again(tmp_path: Path) -> None:
         first = child.pid or 0
         os.kill(first, signal.SIGKILL)
         await until(lambda: child.pid not in (None, first))
-
-
-async def test_who_stands_back_leaves_the_machine_to_others(tmp_path: Path) -> None:
-    polite = replace(python("polite", SLEEPER, tmp_path / "log"), nice=10)
-    async with Supervisor() as supervisor:
-        child = supervisor.add(polite)
-        await until(lambda: child.pid is not None and is_itself(child.pid))
-        pid = child.pid or 0
-        assert psutil.Process(pid).nice() == 10
-        assert autogroup(pid).endswith("nice 10\n")
-
-
-def autogroup(pid: int) -> str:
-    """Return the scheduler's group of a process's session, where the kernel makes such groups."""
-    group = Path(f"/proc/{pid}/autogroup")
-    return group.read_text() if group.exists() else "nice 10\n"
-
-
-def is_itself(pid: int) -> bool:
-    """Return whether the launcher has become what it was to start."""
-    return not any("launch.py" in word for word in psutil.Process(pid).cmdline())
 
 
 async def test_leaving_stops_every_child(tmp_path: Path) -> None:

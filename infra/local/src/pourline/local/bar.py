@@ -29,10 +29,6 @@ from pourline.local.servers.postgres import SUPERUSER
 AFTER_A_KILL_S = 5.0
 """The children of a killed bar are still dying, and hold its ports, for this long at most."""
 
-STAND_BACK = dict.fromkeys(("alerts", "shift", "pos-adapter"), 10)
-"""Nobody waits for these: while a machine is full they leave it to those who answer a tap, a card
-or a person (a tenth of their share, `sched(7)`), and catch up after."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -86,7 +82,6 @@ class Bar:
             ],
             environment=self.environ,
             log=self.data_dir.log(name) if logged else None,
-            nice=STAND_BACK.get(name, 0),
         )
 
     def ready_line(self) -> str:

@@ -10,12 +10,7 @@ import ctypes
 import os
 import signal
 import sys
-import time
 
-AUTOGROUP = "/proc/self/autogroup"
-AUTOGROUP_TRIES = 20
-AUTOGROUP_AGAIN_S = 0.11
-"""Linux takes one such change in a tenth of a second from all who are not root."""
 PR_SET_PDEATHSIG = 1
 PR_SET_SECUREBITS = 28
 PR_CAP_AMBIENT = 47
@@ -32,7 +27,6 @@ def main() -> None:
         if options.uid is not None:
             _become(options.uid, options.gid, reach_private_folders=options.reach_private_folders)
         _die_with(options.parent)
-        _stand_back(options.nice)
         os.execv(options.command[0], options.command)  # noqa: S606 - becoming the command is the point
     except OSError as error:
         sys.exit(f"cannot start {options.command[0]}: {error}")
@@ -43,7 +37,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--uid", type=int)
     parser.add_argument("--gid", type=int)
-    parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--reach-private-folders", action="store_true")
     parser.add_argument("command", nargs="+")
     return parser
@@ -56,35 +49,6 @@ def _die_with(parent: int) -> None:
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("the parent is gone")
-
-
-def _stand_back(nice: int) -> None:
-    """Let others go first by so much, and let our session's autogroup do so too.
-
-    Where Linux groups processes by session, a nice value counts only within the group, and each
-    child is a session of its own (sched(7), "The autogroup feature").
-    """
-    if nice <= 0:
-        return
-    os.nice(nice)
-    for _ in range(AUTOGROUP_TRIES):
-        try:
-            _write(AUTOGROUP, str(nice))
-        except BlockingIOError:
-            time.sleep(AUTOGROUP_AGAIN_S)
-        except OSError:
-            return  # there are none here, or they are not ours to change
-        else:
-            return
-
-
-def _write(path: str, text: str) -> None:
-    """Write to a file that must be there, in one call."""
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
 
 
 def _become(uid: int, gid: int, *, reach_private_folders: bool) -> None:

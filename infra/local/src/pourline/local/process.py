@@ -42,7 +42,6 @@ class Command:
     log: Path | None = None
     identity: Identity | None = None
     stop_signal: signal.Signals = signal.SIGTERM
-    nice: int = 0
 
 
 def start(command: Command) -> subprocess.Popen[bytes]:
@@ -51,8 +50,7 @@ def start(command: Command) -> subprocess.Popen[bytes]:
     Without a log its stdout and stderr are ours.
     """
     launcher = [sys.executable, "-I", "-S", str(LAUNCHER), "--parent", str(os.getpid())]
-    argv = [*launcher, "--nice", str(command.nice), *_identity_options(command.identity)]
-    argv += ["--", *command.argv]
+    argv = [*launcher, *_identity_options(command.identity), "--", *command.argv]
     with ExitStack() as after:
         output = after.enter_context(command.log.open("ab")) if command.log else None
         return subprocess.Popen(

@@ -39,7 +39,6 @@ class Relay:
 
     def __init__(self, *, url: str, service: str, bus: Client) -> None:
         self._url = url
-        self._service = service
         self._publisher = StoredPublisher(bus=bus, name=service)
 
     async def run(self) -> NoReturn:
