@@ -11,6 +11,7 @@ from pourline.controller.simulator import Fleet
 from pourline.testkit.bar import GuestSeat, RunningBar
 
 from bench import cpu
+from bench.echo import Echo
 from bench.figures import Figures, share
 
 TAPS = 20
@@ -65,7 +66,10 @@ async def _drink(bar: RunningBar, figures: Figures) -> None:
         told = cpu.used(bar.processes())
         figures.cpu_to_answer = cpu.per_thousand(begun, answered, BURST)
         figures.cpu_to_all = cpu.per_thousand(begun, told, BURST)
-        await pace(fleet, taps, guests, figures)
+        other = await bar.seat_tap(keg_ml=10**8, price_per_litre=100)
+        echo = Echo(other.tap_id)
+        async with echo.through(bar, other.secret):
+            await pace(fleet, taps, guests, figures, echo)
 
 
 async def burst(
@@ -86,12 +90,19 @@ async def burst(
 
 
 async def pace(
-    fleet: Fleet, taps: list[tuple[str, str]], guests: list[GuestSeat], figures: Figures
+    fleet: Fleet,
+    taps: list[tuple[str, str]],
+    guests: list[GuestSeat],
+    figures: Figures,
+    echo: Echo | None = None,
 ) -> None:
-    """Measure cards and pours while pours run at 50/s on the other taps."""
+    """Measure cards, echoes between them, and pours, while pours run at 50/s on the other taps."""
     pouring = asyncio.create_task(_steady_pours(fleet, taps[1:], guests[1:]))
     cards: list[float] = []
+    echoes: list[float] = []
     while not pouring.done() and len(cards) < CARDS:
+        if echo:
+            echoes.append(await echo.ms())
         begun = time.perf_counter()
         grant = await fleet.authorize(taps[0][0], guests[0].card_uid)
         cards.append((time.perf_counter() - begun) * 1000)
@@ -99,6 +110,8 @@ async def pace(
         await fleet.pour(taps[0][0], {"grant_id": grant["grant_id"], "volume_ml": 0})
     latencies = await pouring
     figures.authorize_p50_ms, figures.authorize_p99_ms = share(cards, 0.5), share(cards, 0.99)
+    if echoes:
+        figures.echo_p50_ms, figures.echo_p99_ms = share(echoes, 0.5), share(echoes, 0.99)
     figures.accepted_p50_ms = share(latencies, 0.5)
     figures.accepted_p99_ms = share(latencies, 0.99)
 

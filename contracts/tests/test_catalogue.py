@@ -52,6 +52,45 @@ def test_a_change_that_breaks_a_reader_is_found(after: dict[str, Any], fault: st
     assert catalogue.breaches(a_schema(), a_schema(**after)) == [f"evt.x: {fault}"]
 
 
+def holding(inner: dict[str, Any], *, in_a_list: bool) -> dict[str, Any]:
+    line = {"$ref": "#/$defs/Line"}
+    lines = {"anyOf": [{"items": line, "type": "array"}, {"type": "null"}]}
+    schema = a_schema(properties={"held": lines if in_a_list else line}, required=[])
+    schema["evt.x"]["$defs"] = {"Line": {"type": "object"} | inner}
+    return schema
+
+
+@pytest.mark.parametrize("in_a_list", [True, False])
+@pytest.mark.parametrize(
+    ("after", "fault"),
+    [
+        ({"properties": {"ml": {"type": "string"}}}, "field ml changed its type"),
+        ({"properties": {"cl": {"type": "integer"}}}, "field ml was removed"),
+        (
+            {"properties": {"ml": {"type": "integer"}}, "required": ["ml"]},
+            "field ml became required",
+        ),
+    ],
+)
+@pytest.mark.requirement("MG-2")
+def test_a_change_inside_what_a_message_holds_is_found(
+    after: dict[str, Any], fault: str, *, in_a_list: bool
+) -> None:
+    before = holding({"properties": {"ml": {"type": "integer"}}}, in_a_list=in_a_list)
+
+    assert catalogue.breaches(before, before) == []
+    assert catalogue.breaches(before, holding(after, in_a_list=in_a_list)) == [
+        f"evt.x: in held: {fault}"
+    ]
+
+
+def test_a_list_of_other_things_is_found() -> None:
+    before = a_schema(properties={"ids": {"type": "array", "items": {"type": "string"}}})
+    after = a_schema(properties={"ids": {"type": "array", "items": {"type": "integer"}}})
+
+    assert "evt.x: field ids changed its type" in catalogue.breaches(before, after)
+
+
 def test_an_optional_field_may_be_added() -> None:
     grown = a_schema()
     grown["evt.x"]["properties"]["note"] = {"type": "string"}

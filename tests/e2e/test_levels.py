@@ -126,24 +126,25 @@ ADDED = """
 2 POST /api/visits/{}/reactivate
 2 POST /api/visits/{}/cut-off
 2 DELETE /api/visits/{}/cut-off
+2 POST /api/visits/close-idle
+2 DELETE /api/shifts/{}/members/{}
 2 POST /api/wall/stop
 2 POST /api/wall/resume
 4 POST /api/items/{}
+1 GET /api/kegs/forecast
+1 GET /api/kegs/{}/yield
+3 POST /api/alert-suppressions
+3 GET /api/alert-suppressions
+3 DELETE /api/alert-suppressions/{}
+2 GET /api/reports/pours
+2 GET /api/reports/losses
+2 GET /api/shifts
+4 GET /api/dead-letters
+4 POST /api/dead-letters/{}/{}/replay
 """
 """What stands beside the contract's."""
 
 TO_COME = """
-POST /api/inventory/notifications/check
-GET /api/inventory/notifications/check
-GET /api/cron/inventory-monitor
-POST /api/packages
-GET /api/packages
-GET /api/packages/availability
-GET /api/packages/{}/availability
-GET /api/inventory/package-impact/{}
-POST /api/sales
-GET /api/notifications
-POST /api/notifications/{}/retry
 """
 """End points of the contract that are not built yet; each leaves this list when it is there."""
 
@@ -202,6 +203,10 @@ class Callers:
         return jwt.encode(claims, self._key, algorithm="HS256")
 
 
+SCRAPED = ("GET", "/metrics")
+"""Has a token of its own and says 404 without one: `tests/e2e/test_metrics.py`."""
+
+
 async def test_every_end_point_is_in_the_table_and_every_row_is_an_end_point(
     bar: RunningBar,
 ) -> None:
@@ -209,7 +214,7 @@ async def test_every_end_point_is_in_the_table_and_every_row_is_an_end_point(
 
     there = {(method, bare(path)) for method, path in documented(document)}
 
-    assert there - set(wanted()) == set(), "not in the table, or no longer to come"
+    assert there - set(wanted()) == {SCRAPED}, "not in the table, or no longer to come"
     assert set(wanted()) - there == set(), "in the table and not there"
     assert to_come() <= set(written(CONTRACT) | written(ADDED))
 

@@ -11,7 +11,7 @@ from pourline.controller.simulator import Fleet
 from pourline.testkit.bar import GuestSeat, RunningBar, TapSeat, bar_of_a_suite, refusal
 from pourline.testkit.until import until
 
-pytestmark = pytest.mark.xdist_group("shifts")
+pytestmark = [pytest.mark.xdist_group("shifts"), pytest.mark.long]
 
 GUESTS = 3
 Json = dict[str, Any]
@@ -104,6 +104,25 @@ async def test_pours_to_sync_and_held_pours_block(
     assert await blockers() == wanted[1:]
 
 
+async def test_two_who_close_at_once_close_once_and_visits_open_again(
+    bar: RunningBar, shift: Json
+) -> None:
+    path, body = f"/api/shifts/{shift['id']}/close", {"equipment_checked": True}
+    keyed = {"Idempotency-Key": f"close {shift['id']}"}
+
+    answers = await asyncio.gather(
+        *(bar.ask("POST", path, json=body, headers=keyed) for _ in range(2)),
+        bar.ask("POST", path, json=body),
+    )
+
+    assert sorted(one.status_code for one in answers) in ([200, 200, 409], [200, 409, 409])
+    refused = {one.json()["code"] for one in answers if one.status_code == 409}
+    assert refused <= {"shift_closed", "shift_closing"}
+    guest = await bar.post("/api/guests", name="The next")
+    visit = await bar.post("/api/visits", guest_id=guest["id"])
+    await bar.post(f"/api/visits/{visit['id']}/close", reason="tested")
+
+
 @pytest.mark.requirement("LK-7")
 async def test_without_authority_blockers_show_and_do_not_block(
     bar: RunningBar, shift: Json
@@ -192,13 +211,14 @@ async def test_a_report_has_what_the_ledger_has_and_late_pours_apart(
     await until(late_pours, lambda count: count == 1)
     assert (await bar.get(f"/api/shifts/{shift['id']}/report"))["figures"] == own
     sheet = await bar.ask("GET", f"/api/shifts/{shift['id']}/report?format=csv")
-    assert sheet.text.splitlines()[0] == "bucket,by,key,what,count,volume_ml,amount"
+    assert sheet.text.splitlines()[0] == "bucket,by,key,what,count,volume_ml,amount,quantity"
     assert f"own,tap,{seat.tap_id},pours,1,300" in sheet.text
     assert (await close(bar, follower))[0] == 200
 
 
 @pytest.mark.requirement("SH-2")
-@pytest.mark.parametrize("rounds", [40, pytest.param(200, marks=pytest.mark.resilience)])
+@pytest.mark.long
+@pytest.mark.parametrize("rounds", [200])
 async def test_visits_that_race_a_close_are_never_closed_over(bar: RunningBar, rounds: int) -> None:
     guests = [await bar.seat_guest(amount=0) for _ in range(GUESTS)]
     for guest in guests:
@@ -243,3 +263,58 @@ async def _comes_and_goes(
         return begun, None
     ended = await bar.post(f"/api/visits/{visit['id']}/close", reason="left")
     return begun, datetime.fromisoformat(ended["closed_at"])
+
+
+@pytest.mark.requirement("SH-2", "VI-4")
+async def test_all_idle_visits_close_in_one_step_each_with_its_receipt(
+    bar: RunningBar, shift: Json, tap: tuple[TapSeat, Fleet]
+) -> None:
+    seat, fleet = tap
+    pouring, *idle = [await bar.seat_guest(amount=2_000) for _ in range(GUESTS)]
+    await fleet.authorize(seat.tap_id, pouring.card_uid)
+
+    answer = await bar.post("/api/visits/close-idle", reason="closing time")
+
+    closed = {one["id"]: one for one in answer["items"]}
+    assert sorted(closed) == sorted(one.visit_id for one in idle)
+    assert (answer["left"], answer["remaining"]) == ([pouring.visit_id], 0)
+    for one in closed.values():
+        assert (one["status"], one["close_reason"]) == ("closed", "closing time")
+        assert one["receipt"]["balance_after"] == one["balance"] == 2_000
+    active = await bar.get("/api/visits/active")
+    assert [one["id"] for one in active["items"]] == [pouring.visit_id]
+    malformed = await bar.ask("POST", "/api/visits/close-idle", json={})
+    assert refusal(malformed) == (422, "malformed")
+
+
+@pytest.mark.requirement("SH-1")
+async def test_a_member_leaves_and_the_day_is_the_evenings(bar: RunningBar, shift: Json) -> None:
+    path = f"/api/shifts/{shift['id']}/members"
+    await bar.post(path, member="Ana María")
+
+    left = await bar.ask("DELETE", f"{path}/Ana%20Mar%C3%ADa")
+    nobody = await bar.ask("DELETE", f"{path}/nobody")
+
+    assert left.json()["members"] == []
+    assert left.json()["team"][0]["left_at"] is not None
+    assert refusal(nobody) == (404, "not_found")
+    assert datetime.fromisoformat(shift["business_day"])
+
+
+@pytest.mark.requirement("SH-3")
+async def test_a_sale_and_a_count_just_before_the_end_stand_in_the_report(
+    bar: RunningBar, shift: Json
+) -> None:
+    item = (await bar.post("/api/items", name="Gin", unit="ltr"))["id"]
+    await bar.post("/api/stock/receipts", item_id=item, quantity=3)
+    await bar.post(f"/api/inventory/{item}/count", counted=2.5, reason="monthly")
+    await bar.post(
+        "/api/sales", transaction_id=shift["id"], lines=[{"item_id": item, "quantity": 1}]
+    )
+
+    status, report = await close(bar, shift)
+
+    assert status == 200
+    lines = {(line["what"], line["key"]): line for line in report["lines"]}
+    assert lines["discrepancies", item]["quantity"] == -0.5
+    assert lines["sales", "tests"]["count"] == 1

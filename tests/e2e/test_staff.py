@@ -1,5 +1,6 @@
 """What staff do over HTTP: visits, money, prices, configuration, logins, spouts."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -94,6 +95,7 @@ async def test_a_statement_is_signed_runs_and_comes_as_csv(bar: RunningBar) -> N
     assert newest.split(",")[1:4] == ["refund", "-300", "700"]
 
 
+@pytest.mark.long
 async def test_a_price_may_begin_later(bar: RunningBar) -> None:
     tap = await bar.seat_tap(price_per_litre=900)
     path = f"/api/beverages/{tap.beverage_id}/price"
@@ -151,6 +153,7 @@ async def test_the_record_is_found_by_its_subject(bar: RunningBar) -> None:
     assert {one["subject"] for one in entries} == {f"tap:{tap.tap_id}"}
 
 
+@pytest.mark.long
 async def test_a_wrong_password_is_refused_and_too_many_are_held_off(bar: RunningBar) -> None:
     person = {"username": "anna", "password": "correct horse"}
     await bar.post("/api/staff", **person, level=2)
@@ -199,6 +202,12 @@ async def test_a_spout_pours_over_http_in_either_spelling(bar: RunningBar) -> No
     assert refusal(await ingest(b"{", secret="00")) == (422, "malformed")
     bad = [refusal(await ingest(nobody, secret=None)) for _ in range(30)]
     assert (bad[0], bad[-1]) == ((401, "bad_signature"), (429, "too_often"))
+    for _ in range(31):
+        await ingest(pour, secret=None)
+    many = [pour | {"eventId": f"at once {number}"} for number in range(40)]
+    good = await asyncio.gather(*(ingest(one, secret=device["secret"]) for one in many))
+    assert 429 not in {one.status_code for one in good}, "who signs well is never held off"
+    assert (await ingest(many[0], secret=device["secret"])).status_code == 202
     events = (await bar.get("/hardware/spout/events", deviceId=device["id"]))["items"]
     wanted = {"event_id", "device_id", "channel", "pulses", "item_id", "volume_ml", "status"}
     assert all(set(event) > wanted for event in events)

@@ -73,6 +73,7 @@ async def test_a_token_of_the_command_line_can_be_ended_too(bar: RunningBar) -> 
     assert refusal(await ask(bar, token)) == (401, "unauthorized")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("order", "body"),
     [("level", {"level": 1}), ("password", {"password": PASSWORD}), ("deactivate", {})],
@@ -129,6 +130,7 @@ async def test_who_was_deactivated_comes_back_when_reactivated_only(bar: Running
     assert set(listed) == {"id", "username", "level", "active", "has_pin"}
 
 
+@pytest.mark.long
 async def test_a_pin_opens_a_shared_screen_and_five_wrong_ones_close_it(bar: RunningBar) -> None:
     account = await hired(bar, level=4)
     path = f"/api/staff/{account['id']}/pin"

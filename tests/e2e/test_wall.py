@@ -102,6 +102,7 @@ async def a_wall(bar: RunningBar, walls: list[Wall], location: str, taps: int) -
     return wall
 
 
+@pytest.mark.long
 async def test_the_whole_wall_is_shut_and_resumes_as_it_was(
     bar: RunningBar, walls: list[Wall]
 ) -> None:
@@ -127,6 +128,7 @@ async def test_the_whole_wall_is_shut_and_resumes_as_it_was(
     assert (await bar.post("/api/wall/resume", reason="again", location="cellar"))["taps"] == []
 
 
+@pytest.mark.long
 async def test_how_long_a_wall_takes_to_shut_is_told(bar: RunningBar, walls: list[Wall]) -> None:
     wall = await a_wall(bar, walls, "bench", TAPS)
     shut_s: list[float] = []

@@ -36,6 +36,8 @@ from pourline.testkit.clock import FakeClock
 from pourline.testkit.machines import searching
 from pourline.testkit.plugin import FreshDatabase
 
+pytestmark = pytest.mark.long
+
 PRICE = 500
 TAPS = ("1", "2")
 GUESTS = st.integers(0, 2)

@@ -54,6 +54,8 @@ from pourline.testkit.machines import searching
 from pourline.testkit.plugin import FreshDatabase
 from pourline.testkit.shaky_bus import Crashed
 
+pytestmark = pytest.mark.long
+
 STAFF = Context(actor="anna", level=5)
 TAPS = ("1", "2", "3")
 GUESTS = 3

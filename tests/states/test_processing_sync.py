@@ -52,6 +52,8 @@ from pourline.testkit.clock import FakeClock
 from pourline.testkit.machines import searching
 from pourline.testkit.plugin import FreshDatabase
 
+pytestmark = pytest.mark.long
+
 STAFF = Context(actor="anna", level=5)
 TAPS = st.sampled_from(("1", "2"))
 CARDS = ("04000000000001", "04000000000002")

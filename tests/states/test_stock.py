@@ -22,6 +22,7 @@ from pourline.alerts import consumers as alerts_consumers
 from pourline.alerts.invariants import INVARIANTS as ALERTS_RULES
 from pourline.contracts.base import Envelope, Event
 from pourline.contracts.cellar import Calibrate, CreateItem, ReceiveStock, Unit
+from pourline.contracts.packages import StockTaken, TakeStock, Taking
 from pourline.contracts.stock import (
     AdjustStock,
     ChangeItem,
@@ -33,7 +34,8 @@ from pourline.contracts.taps import ConfigChanged
 from pourline.contracts.topology import ACCESS
 from pourline.keg_fifo import consumers as keg_fifo_consumers
 from pourline.keg_fifo.domain import SpoutReport
-from pourline.keg_fifo.handlers import corrections, spouts, stock
+from pourline.keg_fifo.errors import PackageUnavailable
+from pourline.keg_fifo.handlers import corrections, sales, spouts, stock
 from pourline.keg_fifo.handlers.pours import Arrival, TakeInSpoutPours
 from pourline.keg_fifo.invariants import INVARIANTS as KEG_FIFO_RULES
 from pourline.keg_fifo.store import spouts as spout_store
@@ -49,13 +51,18 @@ from pourline.testkit.clock import FakeClock
 from pourline.testkit.machines import searching
 from pourline.testkit.plugin import FreshDatabase
 
+pytestmark = pytest.mark.long
+
 STAFF = Context(actor="anna", level=4)
 SERVICES = ("keg-fifo", "ledger", "alerts")
 READERS = {"ledger": ("keg-fifo",), "alerts": ("ledger",)}
 FACTOR = {Unit.ML: Decimal("0.5"), Unit.LTR: Decimal("0.0005")}
 """What a pulse takes of each item, in its unit: half a millilitre."""
 THRESHOLD = Decimal(5)
-ITEMS = st.integers(0, 1)
+POURED = st.integers(0, 1)
+ITEMS = st.integers(0, 2)
+"""The last one is sold, the others are measured by spouts."""
+SOLD = st.dictionaries(ITEMS, st.tuples(st.sampled_from("023"), st.sampled_from("017")), min_size=1)
 QUANTITIES = st.sampled_from(("0.000001", "0.7", "3", "12.5", "40"))
 DELTAS = st.sampled_from(("0.000001", "-0.000001", "2.5", "-2.5", "9", "-30", "60"))
 COUNTED = st.sampled_from(("0", "0.5", "5", "17.25"))
@@ -70,6 +77,7 @@ class Shelf:
     item_id: str
     unit: Unit
     device: UUID
+    is_sold: bool = False
     is_tracked: bool = True
     batches: list[tuple[int, int, Decimal]] = field(default_factory=list)
     owed: Decimal = Decimal(0)
@@ -149,7 +157,11 @@ class Cellar(RuleBasedStateMachine):
         self.read: dict[tuple[str, str], int] = {}
         self.reports: list[SpoutReport] = []
         self.take_in = TakeInSpoutPours(database=self.houses["keg-fifo"].database)
+        self.sales: list[tuple[TakeStock, StockTaken]] = []
         self.shelves = [self.runner.run(self._shelf(unit)) for unit in (Unit.ML, Unit.LTR)]
+        order = CreateItem(name="Crisps", unit=Unit.EACH, low_stock_threshold=THRESHOLD)
+        crisps = self.do(stock.create_item, order)
+        self.shelves.append(Shelf(item_id=crisps.id, unit=Unit.EACH, device=new_id(), is_sold=True))
 
     async def _shelf(self, unit: Unit) -> Shelf:
         order = CreateItem(name=f"Gin by {unit}", unit=unit, low_stock_threshold=THRESHOLD)
@@ -196,7 +208,46 @@ class Cellar(RuleBasedStateMachine):
         assert (answer.expected, answer.discrepancy) == (expected, Decimal(counted) - expected)
         assert (answer.entry is None) == (answer.discrepancy == 0)
 
-    @rule(pulses=st.lists(st.tuples(ITEMS, st.integers(0, 60)), min_size=1, max_size=4))
+    @rule(lines=SOLD)
+    def sell(self, lines: dict[int, tuple[str, str]]) -> None:
+        """All is taken or nothing: packages' parts must be there, single items need not."""
+        wanted = {item: (Decimal(whole), Decimal(loose)) for item, (whole, loose) in lines.items()}
+        order = TakeStock(
+            transaction_id=str(new_id()),
+            takings=[
+                Taking(item_id=self.shelves[item].item_id, whole=whole, loose=loose)
+                for item, (whole, loose) in wanted.items()
+            ],
+            sold_by="till",
+            sold_at=self.clock.now(),
+        )
+        is_there = all(
+            whole <= max(self.shelves[item].stock, Decimal(0)) or not self._moves(item)
+            for item, (whole, _) in wanted.items()
+        )
+        try:
+            answer = self.do(sales.take_stock, order)
+        except PackageUnavailable:
+            assert not is_there
+            return
+        assert is_there
+        for item, (whole, loose) in wanted.items():
+            shelf = self.shelves[item]
+            if shelf.is_sold and self._moves(item) and whole + loose:
+                shelf.take(whole + loose, source="purchase")
+        self.sales.append((order, answer))
+
+    def _moves(self, item: int) -> bool:
+        return self.is_tracking and self.shelves[item].is_tracked
+
+    @precondition(lambda self: self.sales)
+    @rule(data=st.data())
+    def sell_again(self, data: st.DataObject) -> None:
+        """A sale that is told again is answered as at first; nothing leaves the stock."""
+        order, answer = data.draw(st.sampled_from(self.sales))
+        assert self.do(sales.take_stock, order) == answer
+
+    @rule(pulses=st.lists(st.tuples(POURED, st.integers(0, 60)), min_size=1, max_size=4))
     def pour(self, pulses: list[tuple[int, int]]) -> None:
         fresh = [self._report(self.shelves[item].device, number) for item, number in pulses]
         for (item, number), answer in zip(pulses, self._say(fresh), strict=True):

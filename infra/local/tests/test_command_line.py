@@ -58,6 +58,28 @@ def test_a_port_in_use_is_told_in_one_line(
     assert_one_line(capsys, f"{purpose} port {port} on 127.0.0.1 is in use")
 
 
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_what_is_no_port_is_wrong_use(
+    data_dir: DataDir, capsys: pytest.CaptureFixture[str], port: str
+) -> None:
+    words = ["up", "--data-dir", str(data_dir.root), *ANY_PORTS, f"--mqtt-port={port}"]
+    assert main(words) == 2
+    assert_one_line(capsys, f"{port} is no port")
+
+
+@pytest.mark.parametrize("words", [["verify"], ["dlq", "list"], ["backup", "there"]])
+def test_where_there_was_never_a_bar_nothing_is_made(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, "--data-dir", str(tmp_path / "bar")]) == 69
+    assert_one_line(capsys, f"there is no bar in {tmp_path / 'bar'}")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_directory_that_cannot_be_is_told_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

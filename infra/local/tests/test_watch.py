@@ -57,6 +57,19 @@ async def test_its_next_life_is_still_starting_too() -> None:
     assert await looked_at(Life(), [True, *SILENT, *SILENT]) == 1
 
 
+async def test_one_that_says_no_is_ended_even_if_it_never_said_yes() -> None:
+    life, said = Life(), list(SILENT)
+
+    async def next_answer() -> bool | None:
+        return said.pop(0)
+
+    watch = Watch("toy", life, next_answer, complaint="stores nothing any more")
+    while said:
+        await watch.look()
+
+    assert life.ends == 1
+
+
 async def test_nothing_is_known_of_a_process_that_cannot_be_asked() -> None:
     assert await looked_at(Life(), [True, None, None, None, None]) == 0
 

@@ -70,3 +70,22 @@ async def test_who_waits_for_a_database_is_served_as_soon_as_it_is_back(
     await own_postgres.start()
 
     assert await waiting
+
+
+@pytest.mark.parametrize("columns", ["*", "thing.*", "id, note"])
+async def test_a_column_that_a_newer_version_adds_disturbs_no_statement(
+    own_database: Database, own_postgres: PostgresServer, columns: str
+) -> None:
+    """A prepared one that returned every column would fail: the server keeps its columns."""
+    statement = f"INSERT INTO thing (id, note) VALUES (1, 'x') RETURNING {columns}"
+    with psycopg.connect(own_postgres.url(), autocommit=True) as another:
+        another.execute("CREATE TABLE thing (id bigint, note text)")
+        for _ in range(10):  # long past the point at which statements are prepared
+            async with own_database.transaction() as unit:
+                await unit.one(statement)
+        another.execute("ALTER TABLE thing ADD newer int NOT NULL DEFAULT 7")
+
+    async with own_database.transaction() as unit:
+        row = await unit.one(statement)
+
+    assert (row["id"], row["note"]) == (1, "x")

@@ -7,9 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from pourline.contracts.pack import EVENTS_MAX, Told, as_message, packs_of
 from pourline.kit.nats import BatchConsumer, Message
-from pourline.kit.nats.consumer import DELIVERIES_MAX, SUSPECT_AFTER, message_of
+from pourline.kit.nats.consumer import BATCH, DELIVERIES_MAX, SUSPECT_AFTER, message_of
+from pourline.kit.nats.pull import BYTES_MAX, Pull
 from pourline.testkit.until import until
+
+GATHERED_S = 0.2
+"""Time for messages stored one after the other to come as one delivery."""
 
 
 async def delivered_in_vain(bus: Client, times: int, *bodies: bytes) -> None:
@@ -48,6 +53,7 @@ class Handled:
             durable="test",
             handle=self.handle,
             set_aside=self.set_aside,
+            linger_s=GATHERED_S,
         )
         task = asyncio.create_task(consumer.run())
         try:
@@ -71,6 +77,46 @@ async def test_messages_of_one_delivery_are_handled_together(bus: Client, handle
 
     async with handled.consuming(bus):
         assert handled.batches == [[b"a", b"b", b"c"]]
+
+
+async def test_large_messages_come_a_bounded_number_of_bytes_at_a_time(bus: Client) -> None:
+    """What is asked for waits in the memory of bus and reader."""
+    stream = bus.jetstream()
+    await stream.add_consumer("EVENTS", durable_name="test", ack_policy="explicit")
+    bodies = [b"%02d" % number + b"x" * 40_000 for number in range(40)]
+    for body in bodies:
+        await stream.publish("evt.guest.registered", body)
+
+    pull = Pull(bus=bus, stream="EVENTS", durable="test", batch=BATCH)
+    await pull.open()
+    batches: list[list[bytes]] = []
+    async with asyncio.timeout(20):
+        while sum(map(len, batches)) < len(bodies):
+            if batch := await pull.next_batch(linger_s=GATHERED_S):
+                batches.append([message.data for message in batch])
+                for message in batch:
+                    await message.ack()
+    await pull.close()
+
+    assert [body for batch in batches for body in batch] == bodies
+    assert max(sum(map(len, batch)) for batch in batches) <= 2 * BYTES_MAX
+
+
+async def test_packs_are_handled_in_batches_of_a_bounded_number_of_events(
+    bus: Client, handled: Handled
+) -> None:
+    stream = bus.jetstream()
+    await stream.add_consumer("EVENTS", durable_name="test", ack_policy="explicit")
+    subject = "evt.guest.registered"
+    numbers = range(1, 3 * BATCH + 1)
+    told = [Told(subject, number, f"id-{number}", "", b"%d" % number) for number in numbers]
+    for pack in packs_of(told):
+        body, headers = as_message(pack)
+        await stream.publish(subject, body, headers=headers)
+
+    async with handled.consuming(bus):
+        assert [int(one) for batch in handled.batches for one in batch] == list(numbers)
+        assert max(len(batch) for batch in handled.batches) <= BATCH + EVENTS_MAX
 
 
 async def test_messages_that_keep_coming_back_are_handled_one_by_one(

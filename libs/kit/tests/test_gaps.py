@@ -16,12 +16,13 @@ from pourline.kit.gaps import GapWatch, Patience
 from pourline.kit.ids import new_id
 from pourline.kit.inbox import Inbox
 from pourline.kit.nats import BatchConsumer, EventConsumer
+from pourline.kit.nats.consumer import SUSPECT_AFTER
 from pourline.kit.outbox import Relay
 from pourline.kit.replay import Retelling
-from pourline.kit.retention import Retention
 from pourline.local.topology import apply_topology
 from pourline.testkit.clock import FakeClock
 from pourline.testkit.until import until
+from pourline.upkeep.retention import Retention
 
 READER = "ledger--events"
 """A durable consumer that the bus has; here it reads every event."""
@@ -125,6 +126,37 @@ async def test_a_wiped_stream_is_made_good_from_the_outbox(
     assert missing == [1000, 200, 0]
 
 
+@pytest.mark.long
+async def test_a_pack_that_keeps_coming_back_is_let_go_and_told_again_one_by_one(
+    database: Database, bus: Client, reader: Reader
+) -> None:
+    """One of its events may be what ends the process; it must not take the others with it."""
+    stream = bus.jetstream()
+    async with reader.running(reader.relay):
+        await announce(database, "Ada", "poison", "Bob")
+        await until(lambda: published(database))
+        assert (await stream.stream_info("EVENTS")).state.messages == 1
+        pull = await stream.pull_subscribe_bind(READER, "EVENTS")
+        for _ in range(SUSPECT_AFTER):
+            for message in await pull.fetch(1, timeout=5):
+                await message.nak()
+
+        async with reader.running(reader.consumer):
+            await until(
+                lambda: stream.consumer_info("EVENTS", READER),
+                lambda one: one.ack_floor.stream_seq == 1,
+            )
+            assert await names(database) == []
+
+            assert await reader.watch.close_gaps("ledger") == 3
+
+            await until(lambda: names(database), lambda found: found == ["Ada", "Bob"])
+            await until(lambda: column(database, "SELECT reason FROM dead_letter"), within_s=20)
+        assert (await stream.stream_info("EVENTS")).state.messages == 4
+        assert await reader.watch.close_gaps("ledger") == 0
+
+
+@pytest.mark.long
 async def test_what_still_waits_on_the_stream_is_not_missing(
     database: Database, reader: Reader
 ) -> None:
@@ -137,6 +169,7 @@ async def test_what_still_waits_on_the_stream_is_not_missing(
     assert await published(database)
 
 
+@pytest.mark.long
 async def test_an_event_that_was_set_aside_is_not_missing(
     database: Database, reader: Reader
 ) -> None:
@@ -242,3 +275,26 @@ async def test_a_transaction_on_a_line_that_leads_nowhere_ends(
 
     assert await column(database, "SELECT 1") == [1]
     await database.close()
+
+
+async def test_a_newer_version_that_reads_more_asks_for_what_the_older_one_let_pass(
+    database: Database, bus: Client, reader: Reader
+) -> None:
+    older = GapWatch(
+        bus=bus,
+        database=database,
+        stream="EVENTS",
+        consumer=READER,
+        read={"ledger": ["evt.of.another.kind"]},
+        patience=Patience(settled_s=0),
+    )
+    async with reader.running(reader.relay):
+        await announce(database, "anna", "bert", "carl")
+        await until(lambda: published(database))
+        await bus.jetstream().delete_stream("EVENTS")
+        await reader.declare()
+        assert await older.close_gaps("ledger") == 0
+
+        async with reader.running(reader.consumer):
+            assert await reader.watch.close_gaps("ledger") == 3
+            await until(lambda: names(database), lambda found: len(found) == 3)

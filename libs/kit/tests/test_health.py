@@ -5,6 +5,7 @@ import asyncio
 import orjson
 from nats.aio.client import Client
 from pourline.contracts import subjects
+from pourline.contracts.upkeep import ASK_FIGURES, Figures, HealthReport
 from pourline.kit.health import Health
 
 
@@ -27,3 +28,23 @@ async def test_a_part_that_hangs_delays_the_report_and_not_the_sign_of_life(bus:
 
     assert answers == [{"service": "shift", "ready": True, "parts": {"database": "ok"}}] * 20
     assert asked == 1
+
+
+async def test_figures_are_taken_for_those_only_who_ask_for_them(bus: Client) -> None:
+    taken = 0
+
+    async def measure() -> Figures:
+        nonlocal taken
+        taken += 1
+        return Figures(dead_letters=3, commit_ms=1.5)
+
+    await Health(bus=bus, service="shift", parts={}, measure=measure).start()
+    short = await bus.request(subjects.health("shift"), timeout=5)
+    full = await bus.request(subjects.health("shift"), ASK_FIGURES, timeout=5)
+    told = HealthReport.model_validate_json(full.data)
+
+    assert orjson.loads(short.data) == {"service": "shift", "ready": True, "parts": {}}
+    assert taken == 1
+    assert (told.figures, told.ready) == (Figures(dead_letters=3, commit_ms=1.5), True)
+    assert told.version
+    assert told.uptime_s is not None

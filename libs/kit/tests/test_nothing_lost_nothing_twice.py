@@ -97,7 +97,7 @@ class Plumbing(RuleBasedStateMachine):
 
     async def _relay_turns(self) -> bool:
         with contextlib.suppress(Crashed):
-            async with await self.relay.connect() as connection:
+            async with await self.relay.lead.connect() as connection:
                 return await self.relay.publish_some(connection)
         return True
 
@@ -113,7 +113,7 @@ class Plumbing(RuleBasedStateMachine):
 
     async def _deliver(self, batch: Sequence[Stored]) -> None:
         with contextlib.suppress(Crashed):
-            await self.take_in([stored.delivered() for stored in batch])
+            await self.take_in([one for stored in batch for one in stored.delivered()])
             if self.crash_at is None:
                 handled = {stored.number for stored in batch}
                 left = [one for one in self.bus.unacknowledged if one.number not in handled]
@@ -182,6 +182,7 @@ def plumbing_url(database_url: str) -> str:
     return database_url
 
 
+@pytest.mark.long
 def test_every_event_has_its_effect_once_whatever_happens_on_the_way(plumbing_url: str) -> None:
     run_state_machine_as_test(
         lambda: Plumbing(plumbing_url),  # type: ignore[arg-type] # a maker serves as the class

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from nats.aio.client import Client
 from pourline.contracts.base import Envelope
 from pourline.contracts.guests import GuestRegistered, VisitClosed
+from pourline.contracts.pack import EVENTS_MAX, HEADER, bodies
 from pourline.kit.db import Database, UnitOfWork
-from pourline.kit.errors import Rejected
+from pourline.kit.errors import Malformed, Rejected
 from pourline.kit.ids import new_id
 from pourline.kit.inbox import Inbox
 from pourline.kit.nats import BatchConsumer, EventConsumer, Message
@@ -35,10 +37,13 @@ async def published(bus: Client) -> list[tuple[int, str]]:
     jetstream = bus.jetstream()
     state = (await jetstream.stream_info("EVENTS")).state
     found = []
-    for sequence in range(state.first_seq, state.last_seq + 1):
+    for sequence in range(state.first_seq or 1, state.last_seq + 1):
         stored = await jetstream.get_msg("EVENTS", sequence)
-        event = Envelope[GuestRegistered].model_validate_json(stored.data or b"")
-        found.append((int((stored.headers or {})["Pourline-Seq"]), event.data.name))
+        first = int((stored.headers or {})["Pourline-Seq"])
+        envelopes = bodies("evt.guest.registered", stored.data or b"", stored.headers)
+        for seq, body in enumerate(envelopes, start=first):
+            event = Envelope[GuestRegistered].model_validate_json(body)
+            found.append((seq, event.data.name))
     return found
 
 
@@ -57,11 +62,28 @@ async def test_events_are_published_in_order_and_numbered_without_gaps(
     async with relaying(database_url, bus):
         await announce(database, *names[:700])
         await announce(database, *names[700:])
-        stream = bus.jetstream()
-        await until(lambda: stream.stream_info("EVENTS"), lambda one: one.state.messages == 1200)
+        await until(lambda: published(bus), lambda found: len(found) == len(names))
 
-    found = await published(bus)
-    assert found == list(enumerate(names, start=1))
+    assert await published(bus) == list(enumerate(names, start=1))
+
+
+async def test_a_burst_travels_in_packs_and_a_lone_event_as_it_is(
+    database: Database, database_url: str, bus: Client
+) -> None:
+    stream = bus.jetstream()
+    burst = [f"guest {number}" for number in range(120)]
+    await announce(database, *burst)
+    async with relaying(database_url, bus):
+        await until(lambda: published(bus), lambda found: len(found) == len(burst))
+        packs = (await stream.stream_info("EVENTS")).state.messages
+        assert packs == math.ceil(len(burst) / EVENTS_MAX)
+
+        await announce(database, "alone")
+        await until(
+            lambda: stream.stream_info("EVENTS"), lambda one: one.state.messages == packs + 1
+        )
+    assert HEADER not in ((await stream.get_msg("EVENTS", packs + 1)).headers or {})
+    assert await published(bus) == list(enumerate([*burst, "alone"], start=1))
 
 
 async def test_a_row_that_commits_late_is_not_passed_over(
@@ -245,15 +267,53 @@ async def test_a_poisoned_event_is_set_aside_and_its_neighbours_are_taken_in(
     await stream.publish("evt.guest.registered", b"garbage")
     await announce(database, "Ada", "Bob")
     async with relaying(database_url, bus):
-        await until(lambda: stream.stream_info("EVENTS"), lambda one: one.state.messages == 3)
+        await until(lambda: stream.stream_info("EVENTS"), lambda one: one.state.messages == 2)
 
         async with consuming(bus, database, {GuestRegistered: note}, aside):
             await until(lambda: notes(database), lambda found: found == ["Ada", "Bob"])
             await until(
                 lambda: stream.consumer_info("EVENTS", "test"),
-                lambda one: one.ack_floor.stream_seq == 3,
+                lambda one: one.ack_floor.stream_seq == 2,
             )
 
+    assert len(aside) == 1
+    assert aside[0].startswith("malformed")
+
+
+async def test_a_poisoned_event_inside_a_pack_is_set_aside_alone(
+    database: Database, database_url: str, bus: Client
+) -> None:
+    aside: list[str] = []
+    await announce(database, "Ada", "poison", "Bob")
+
+    async def picky(events: Sequence[Envelope[GuestRegistered]], unit: UnitOfWork) -> None:
+        if any(event.data.name == "poison" for event in events):
+            raise Malformed
+        await note(events, unit)
+
+    async with (
+        relaying(database_url, bus),
+        consuming(bus, database, {GuestRegistered: picky}, aside),
+    ):
+        await until(lambda: notes(database), lambda found: found == ["Ada", "Bob"])
+        await until(
+            lambda: bus.jetstream().consumer_info("EVENTS", "test"),
+            lambda one: one.ack_floor.stream_seq == 1,
+        )
+    assert len(aside) == 1
+    assert aside[0].startswith("malformed")
+
+
+async def test_what_says_that_it_is_a_pack_and_is_none_is_set_aside_with_its_body(
+    database: Database, bus: Client
+) -> None:
+    aside: list[str] = []
+    await bus.jetstream().publish("evt.guest.registered", b"garbage", headers={HEADER: "3"})
+    async with consuming(bus, database, {GuestRegistered: note}, aside):
+        await until(
+            lambda: bus.jetstream().consumer_info("EVENTS", "test"),
+            lambda one: one.ack_floor.stream_seq == 1,
+        )
     assert len(aside) == 1
     assert aside[0].startswith("malformed")
 

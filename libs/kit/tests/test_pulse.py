@@ -119,3 +119,33 @@ def test_a_loop_that_overhears_the_order_to_stop_is_told_again() -> None:
 
     assert ended.returncode == 0, ended.stderr
     assert '"event": "service_stopped"' in ended.stderr
+
+
+UNBUILT = """
+import asyncio
+from pourline.kit import run
+from pourline.kit.settings import ServiceSettings
+
+async def deaf():
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        await asyncio.Event().wait()
+
+async def build():
+    global left
+    left = asyncio.create_task(deaf())
+    await asyncio.sleep(0)
+    raise TimeoutError("the database is away")
+
+run.run_service(ServiceSettings(service="shift"), build)
+"""
+
+
+def test_a_service_that_could_not_be_built_ends_whatever_it_had_begun() -> None:
+    ended = subprocess.run(  # noqa: S603 the program above
+        [sys.executable, "-c", UNBUILT], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert ended.returncode == 1
+    assert "the database is away" in ended.stderr

@@ -1,12 +1,15 @@
 """Commands and queries: answers, problems with stable codes, and one answer a key."""
 
+import asyncio
+import itertools
+import os
 from typing import Any
 
 import orjson
 import pytest
 from nats.aio.client import Client
 from pourline.contracts.base import Message as Contract
-from pourline.contracts.guests import CreateGuest, GetGuest, VerifyAge
+from pourline.contracts.guests import CreateGuest, CutOff, GetGuest, GetVisit, VerifyAge
 from pourline.kit.db import Database, UnitOfWork
 from pourline.kit.errors import NotFound, Retryable
 from pourline.kit.inbox import Inbox
@@ -31,6 +34,23 @@ async def verify(order: VerifyAge, unit: UnitOfWork, context: Context) -> Named:
     return Named(name=order.guest_id)
 
 
+async def long(query: GetVisit, unit: UnitOfWork, context: Context) -> Named:
+    if query.visit_id == "noise":
+        return Named(name=os.urandom(100_000).hex())
+    return Named(name="x" * int(query.visit_id))
+
+
+HELD = itertools.cycle((("0", "1"), ("1", "0")))
+
+
+async def swap(order: CutOff, unit: UnitOfWork, context: Context) -> Named:
+    """Lock two rows in the one order, then in the other."""
+    for text in next(HELD):
+        await unit.execute("SELECT FROM note WHERE text = %s FOR UPDATE", (text,))
+        await asyncio.sleep(0.05)
+    return Named(name=order.visit_id)
+
+
 async def exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
     return bool(raw.get("guest_id") == "known")
 
@@ -43,6 +63,8 @@ async def caller(database: Database, bus: Client) -> Caller:
     responder.on(CreateGuest, create)
     responder.on(GetGuest, get)
     responder.on(VerifyAge, verify, exists=exists)
+    responder.on(CutOff, swap)
+    responder.on(GetVisit, long)
     await responder.start()
     return Caller(bus=bus)
 
@@ -101,6 +123,58 @@ async def test_the_same_key_with_another_body_is_refused(caller: Caller) -> None
     assert (status, problem["code"]) == (422, "idempotency_key_reused")
 
 
+async def test_commands_that_meet_head_on_are_all_done(caller: Caller, database: Database) -> None:
+    async with database.transaction() as unit:
+        await unit.execute("INSERT INTO note (text) VALUES ('0'), ('1')")
+
+    answers = await asyncio.gather(
+        *(caller.ask(CutOff(visit_id=name, reason="r"), Named) for name in "ab")
+    )
+
+    assert [one.name for one in answers] == ["a", "b"]
+
+
 async def test_an_owner_that_is_away_is_named(bus: Client) -> None:
     with pytest.raises(Retryable, match="auth-lock is not answering"):
         await Caller(bus=bus, wait_s=0.2).ask(CreateGuest(name="Ada"), Named)
+
+
+async def test_what_runs_ahead_runs_once_a_key_and_its_news_are_named(
+    database: Database, bus: Client
+) -> None:
+    asked: list[str] = []
+
+    async def ahead(order: CreateGuest, context: Context) -> list[str]:
+        asked.append(f"{order.name} for {context.actor}")
+        return ["evt.elsewhere=7"]
+
+    responder = Responder(
+        bus=bus, service="auth-lock", database=database, inbox=Inbox(consumer="auth-lock--events")
+    )
+    responder.on(CreateGuest, create, before=ahead)
+    await responder.start()
+    caller = Caller(bus=bus)
+    under_key = {"Idempotency-Key": "k", "Pourline-Actor": "anna"}
+
+    async def ask(name: str) -> tuple[int, str | None]:
+        status, _, told = await caller.send(
+            CreateGuest.subject(), orjson.dumps({"name": name}), headers=under_key
+        )
+        return status, told.get("Pourline-Events")
+
+    assert await ask("Ada") == (200, "evt.elsewhere=7")
+    assert await ask("Ada") == (200, "evt.elsewhere=7"), "whoever repeats waits for it too"
+    assert await ask("Bob") == (422, None)
+    assert asked == ["Ada for anna"]
+
+
+@pytest.mark.parametrize("length", [31_000, 300_000])
+async def test_an_answer_longer_than_a_message_of_the_bus_arrives_whole(
+    caller: Caller, length: int
+) -> None:
+    assert (await caller.ask(GetVisit(visit_id=str(length)), Named)).name == "x" * length
+
+
+async def test_an_answer_that_no_packing_helps_is_told_at_once(caller: Caller) -> None:
+    with pytest.raises(Refused, match="too long"):
+        await caller.ask(GetVisit(visit_id="noise"), Named)

@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from pourline.controller.clock import SystemClock
+from pourline.controller.clock import Clock, SystemClock
 from pourline.controller.domain import Backoff, Rules
 from pourline.controller.hardware import Hardware, KeptDisplay, SimulatedTap
 from pourline.controller.link import Broker, Hooks, Identity, Link
@@ -24,8 +24,9 @@ from pourline.controller.observer import Observer
 from pourline.controller.settings import TapConfig
 from pourline.controller.store import Store
 from pourline.controller.tap import TapController
+from pourline.local.ports import free_port
 
-WITHIN_S = 8.0
+WITHIN_S = 30.0
 STORE_THREADS = 2
 
 
@@ -34,12 +35,6 @@ async def until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> No
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 - polling any condition is the point
             await asyncio.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class BrokerProcess:
@@ -184,6 +179,7 @@ class Setup:
     mqtt_url: str = ""
     store: Callable[[Path], Store] = Store
     wire: Callable[[Hardware], Hardware] = lambda hardware: hardware
+    clock: Clock = field(default_factory=SystemClock)
 
 
 class TapUnderTest:
@@ -208,7 +204,7 @@ class TapUnderTest:
         self._run: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        clock = SystemClock()
+        clock = self.setup.clock
         self.store = self.setup.store(self.path)
         self.hand = SimulatedTap(
             now_ms=clock.elapsed_ms, ml_per_pulse=Decimal("0.5"), rate_ml_s=60, speed=20

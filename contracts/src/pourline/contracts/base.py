@@ -31,6 +31,11 @@ VOLUME_ML_MAX = Decimal(10) ** 12
 
 ID_CHARACTERS_MAX = 128
 
+RFC_3339 = re.compile(
+    r"(?P<minute>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d):(?P<second>\d\d)(\.\d+)?"
+    r"(?P<offset>[Zz]|[+-]\d\d:\d\d)",
+    re.ASCII,
+)
 _THREE_DECIMALS = Decimal("0.001")
 _SIX_DECIMALS = Decimal("0.000001")
 
@@ -43,9 +48,14 @@ def _only_numbers(value: object) -> object:
 
 
 def _only_text(value: object) -> object:
-    """Refuse numbers where the contract says RFC 3339 text."""
-    if not isinstance(value, str | datetime):
-        raise ValueError("must be an RFC 3339 text with offset")  # noqa: TRY004 as above
+    """Refuse what is no RFC 3339 text; pydantic would take more: a count of seconds, say."""
+    if isinstance(value, datetime):
+        return value
+    found = RFC_3339.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("must be an RFC 3339 text with offset")
+    if found["second"] == "60":  # a leap second, which no clock here has
+        return f"{found['minute']}:59.999999{found['offset']}"
     return value
 
 
@@ -66,6 +76,16 @@ def _as_number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
+CALENDAR = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Between these any zone, day or span can be reckoned with; a device's clock may say any year."""
+
+
+def in_calendar(at: datetime) -> datetime:
+    """Return an instant to reckon days with: one beyond `CALENDAR` counts as its nearer end."""
+    earliest, latest = CALENDAR
+    return min(max(at, earliest), latest)
+
+
 def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
@@ -80,11 +100,27 @@ def _without_nul(value: str) -> str:
     return value
 
 
+def id_in(payload: bytes, name: str) -> str | None:
+    """Return the id that a broken message gives under `name`, if an answer can carry it.
+
+    Reads more than a message may hold, numbers beyond all numbers and any depth of brackets, so
+    that whoever waits for the answer gets it. What is no JSON object has no id.
+    """
+    try:
+        message = json.loads(payload.decode(), parse_int=str, parse_float=str)
+    except RecursionError:
+        member = re.search(rb'"%b"\s*:\s*"([^"\\]*)"' % name.encode(), payload)
+        return readable_id(member[1].decode() if member else None)
+    except ValueError:
+        return None
+    return readable_id(message.get(name)) if isinstance(message, dict) else None
+
+
 def readable_id(found: object) -> str | None:
-    """Return what a broken message gives as an id, if an answer can carry it."""
-    if isinstance(found, str) and 0 < len(found) <= ID_CHARACTERS_MAX and "\0" not in found:
-        return found
-    return None
+    """Return what stands for an id, if an answer can carry it."""
+    if not isinstance(found, str) or not 0 < len(found) <= ID_CHARACTERS_MAX or "\0" in found:
+        return None
+    return found if found.isascii() or found == found.encode(errors="replace").decode() else None
 
 
 def _a_place(value: str) -> str:
@@ -148,6 +184,17 @@ LONG_NUMBER = re.compile(rb"[0-9.]{16}")
 """What may be a number of more digits than a binary float keeps."""
 
 
+def exact(text: str) -> Decimal:
+    """Return a JSON number as it was written.
+
+    An exponent beyond what a decimal can have is nothing, or more than any field takes.
+    """
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal(0) if "e-" in text.lower() else Decimal("Infinity")
+
+
 class Message(BaseModel):
     """Anything that crosses a process boundary: frozen, unknown fields ignored."""
 
@@ -163,7 +210,7 @@ class Message(BaseModel):
         message = cls.model_validate_json(payload)
         if LONG_NUMBER.search(payload) is None:
             return message
-        return cls.model_validate(json.loads(payload, parse_float=Decimal))
+        return cls.model_validate(json.loads(payload, parse_float=exact))
 
     def wire(self) -> bytes:
         """Return the JSON that travels; absent values are left out."""

@@ -5,6 +5,7 @@ break a reader and fails `check`.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pourline.contracts import device
@@ -32,6 +33,11 @@ DEVICE_TOPICS: Mapping[str, type[Message]] = {
     "bar/{location}/alerts/{severity}/{alert_id}": device.AlertMessage,
 }
 """The MQTT topics of the outer contract and what they carry."""
+
+OF_PACKS = (
+    "A message is one envelope or, with the header `Pourline-Pack`, several in a pack"
+    " (`contracts/pack.py`)."
+)
 
 
 def schemas() -> dict[str, dict[str, Any]]:
@@ -105,7 +111,15 @@ def table() -> str:
         "|---|---|",
     ]
     lines += [f"| `{topic}` | {model.__name__} |" for topic, model in DEVICE_TOPICS.items()]
-    lines += ["", "## Events", "", "| subject | from | to | what |", "|---|---|---|---|"]
+    lines += [
+        "",
+        "## Events",
+        "",
+        OF_PACKS,
+        "",
+        "| subject | from | to | what |",
+        "|---|---|---|---|",
+    ]
     for event in declared(Event):
         readers = [name for name in SERVICES if event in ACCESS[name].events]
         lines.append(
@@ -127,34 +141,71 @@ def breaches(published: Mapping[str, Any], present: Mapping[str, Any]) -> list[s
     found = [f"{name}: removed" for name in published if name not in present]
     for name, before in published.items():
         if name in present:
-            found += [f"{name}: {fault}" for fault in _faults(before, present[name])]
+            old, new = _Schema(before, before), _Schema(present[name], present[name])
+            found += [f"{name}: {fault}" for fault in _faults(old, new)]
     return found
 
 
-def _faults(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    old, new = before.get("properties", {}), after.get("properties", {})
+@dataclass(frozen=True)
+class _Schema:
+    """A JSON Schema within the document that defines what it refers to."""
+
+    body: Mapping[str, Any]
+    document: Mapping[str, Any]
+
+    @property
+    def fields(self) -> dict[str, "_Schema"]:
+        """The fields of an object."""
+        found = self.body.get("properties", {})
+        return {name: _Schema(one, self.document) for name, one in found.items()}
+
+    def resolved(self) -> list["_Schema"]:
+        """Return what it may be, without references and choices."""
+        if "$ref" in self.body:
+            name = self.body["$ref"].rsplit("/", 1)[-1]
+            found = self.document.get("$defs", {}).get(name, {})
+            return _Schema(found, self.document).resolved()
+        if "anyOf" in self.body:
+            choices = [_Schema(one, self.document) for one in self.body["anyOf"]]
+            return [one for choice in choices for one in choice.resolved()]
+        return [self]
+
+    def elements(self) -> list["_Schema"]:
+        """Return what the elements of a list, or the values of a map, may be."""
+        held = self.body.get("items") or self.body.get("additionalProperties")
+        return _Schema(held, self.document).resolved() if isinstance(held, dict) else []
+
+    def types(self) -> set[str]:
+        """Return the JSON types and enum values that it takes."""
+        if "enum" in self.body:
+            return {f"value {value}" for value in self.body["enum"]}
+        kind = self.body.get("type", "any")
+        name = kind if isinstance(kind, str) else "/".join(kind)
+        held = {f"{name} of {type_}" for one in self.elements() for type_ in one.types()}
+        return held or {name}
+
+    def objects(self) -> list["_Schema"]:
+        """Return the objects that it is or holds, in order."""
+        found = [one for one in self.resolved() if "properties" in one.body]
+        held = [inner for one in self.resolved() for inner in one.elements()]
+        return found + [one for inner in held for one in inner.objects()]
+
+
+def _faults(before: _Schema, after: _Schema) -> list[str]:
+    old, new = before.fields, after.fields
     found = [f"field {field} was removed" for field in old if field not in new]
     found += [
         f"field {field} became required"
-        for field in after.get("required", [])
-        if field not in before.get("required", [])
+        for field in after.body.get("required", [])
+        if field not in before.body.get("required", [])
     ]
-    found += [
-        f"field {field} changed its type"
-        for field in old
-        if field in new and _types(old[field], before) - _types(new[field], after)
-    ]
+    for field in (name for name in old if name in new):
+        if _types(old[field]) - _types(new[field]):
+            found.append(f"field {field} changed its type")
+        pairs = zip(old[field].objects(), new[field].objects(), strict=False)
+        found += [f"in {field}: {fault}" for pair in pairs for fault in _faults(*pair)]
     return found
 
 
-def _types(schema: Mapping[str, Any], document: Mapping[str, Any]) -> set[str]:
-    """Return the JSON types and enum values that a field takes."""
-    if "$ref" in schema:
-        name = schema["$ref"].rsplit("/", 1)[-1]
-        return _types(document.get("$defs", {}).get(name, {}), document)
-    if "anyOf" in schema:
-        return set().union(*(_types(one, document) for one in schema["anyOf"]))
-    if "enum" in schema:
-        return {f"value {value}" for value in schema["enum"]}
-    kind = schema.get("type", "any")
-    return {kind if isinstance(kind, str) else "/".join(kind)}
+def _types(schema: _Schema) -> set[str]:
+    return set().union(*(one.types() for one in schema.resolved()))

@@ -1,9 +1,9 @@
 """Beverages, kegs, items and spouts: what is asked of keg-fifo and what it tells."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, model_validator
 
 from pourline.contracts.base import (
     Command,
@@ -21,7 +21,6 @@ from pourline.contracts.base import (
     TimedPage,
     Volume,
 )
-from pourline.contracts.device import SpoutStatus
 
 KEG_ML_MAX = 10**9
 KegVolume = Annotated[Volume, Field(gt=0, le=KEG_ML_MAX)]
@@ -162,12 +161,18 @@ class KegSuggestion(Message):
 
 
 class ConnectKeg(Command):
-    """Connect a keg to a tap; over a connected keg it swaps."""
+    """Connect a keg to a tap; over a connected keg it swaps.
+
+    `reason` says why it is another keg than the suggested one. `disposition` is what a swapped-out
+    keg becomes, when a person knows better than its level.
+    """
 
     OWNER: ClassVar[str] = "keg-fifo"
     NAME: ClassVar[str] = "keg.connect"
     tap_id: Id
     keg_id: Id
+    reason: Text | None = None
+    disposition: Disposition | None = None
 
 
 class DisconnectKeg(Command):
@@ -180,7 +185,7 @@ class DisconnectKeg(Command):
 
 
 class KegConnected(Event):
-    """A keg is on a tap."""
+    """A keg is on a tap; `suggested_keg_id` was the first in line, `reason` why it is not this."""
 
     TYPE: ClassVar[str] = "keg.connected"
     PRODUCER: ClassVar[str] = "keg-fifo"
@@ -191,6 +196,10 @@ class KegConnected(Event):
     volume_ml: Volume
     remaining_ml: Volume
     connected_at: Instant
+    suggested_keg_id: Id | None = None
+    suggestion: str | None = None
+    reason: str | None = None
+    actor: str = "system"
 
 
 class KegDisconnected(Event):
@@ -204,6 +213,7 @@ class KegDisconnected(Event):
     swapped: bool
     remaining_ml: Volume
     disconnected_at: Instant
+    actor: str = "system"
 
 
 class KegLevelChanged(Event):
@@ -279,8 +289,30 @@ class ListBatches(TimedPage):
     item_id: Id
 
 
+SAMPLES_MAX = 50
+
+
+class Sample(Message):
+    """One measured pour: what the meter counted and what was in the glass."""
+
+    pulses: Annotated[int, Field(strict=True, gt=0, le=10**9)]
+    measured_ml: Annotated[
+        Volume,
+        Field(
+            gt=0,
+            le=10**6,
+            validation_alias=AliasChoices("measured_ml", "measuredMl"),
+            serialization_alias="measured_ml",
+        ),
+    ]
+
+
 class Calibrate(Command):
-    """Set ml per pulse for a spout's channel and the item it pours; an upsert."""
+    """Set ml per pulse for a spout's channel and the item it pours; an upsert.
+
+    Either `mlPerPulse` or `samples`, from which it is worked out. `effectiveFrom` says from which
+    instant on pours count by it; absent: now. What is booked already stays as it is.
+    """
 
     OWNER: ClassVar[str] = "keg-fifo"
     NAME: ClassVar[str] = "spout.calibrate"
@@ -292,12 +324,24 @@ class Calibrate(Command):
             serialization_alias="inventoryItemId",
         ),
     ]
-    ml_per_pulse: Annotated[Quantity, Field(gt=0, le=1000, alias="mlPerPulse")]
+    ml_per_pulse: Annotated[Quantity | None, Field(gt=0, le=1000, alias="mlPerPulse")] = None
     channel: Annotated[int, Field(strict=True, ge=0, le=255)] = 0
+    samples: Annotated[list[Sample], Field(min_length=1, max_length=SAMPLES_MAX)] | None = None
+    effective_from: Annotated[Instant | None, Field(alias="effectiveFrom")] = None
+
+    @model_validator(mode="after")
+    def _says_one_factor(self) -> Self:
+        if (self.ml_per_pulse is None) == (self.samples is None):
+            raise ValueError("mlPerPulse or samples is required, and not both")
+        return self
 
 
 class Calibration(Message):
-    """A calibration in force."""
+    """A calibration in force.
+
+    `source` is `given`, or `samples` where it was worked out: `spread` then is the distance between
+    the smallest and the largest factor among them, as a share of the factor.
+    """
 
     id: Id
     device_id: Id
@@ -305,41 +349,9 @@ class Calibration(Message):
     channel: int
     ml_per_pulse: Quantity
     effective_from: Instant
-
-
-class IngestSpoutPour(Command):
-    """A spout's pour that came by HTTP; the signature was made over the raw body."""
-
-    OWNER: ClassVar[str] = "keg-fifo"
-    NAME: ClassVar[str] = "spout.ingest"
-    device_id: Id
-    body: str
-    signature: str | None = None
-
-
-class ListSpoutEvents(TimedPage):
-    """Spout pours, newest first."""
-
-    OWNER: ClassVar[str] = "keg-fifo"
-    NAME: ClassVar[str] = "spout.events"
-    device_id: Annotated[Id | None, Field(alias="deviceId")] = None
-    from_: Annotated[Instant | None, Field(alias="from")] = None
-    to: Instant | None = None
-
-
-class SpoutEvent(Message):
-    """A spout's pour as kept."""
-
-    event_id: Id
-    device_id: Id
-    channel: int
-    pulses: int
-    item_id: Id | None = None
-    volume_ml: Volume | None = None
-    status: SpoutStatus
-    reason: str | None = None
-    occurred_at: Instant
-    received_at: Instant
+    source: str = "given"
+    samples: int | None = None
+    spread: Quantity | None = None
 
 
 class StockConsumed(Event):

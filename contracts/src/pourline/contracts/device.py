@@ -1,11 +1,14 @@
 """What devices say and hear over MQTT (the outer contract, section 2). Fixed: it only grows."""
 
+import math
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from pourline.contracts.base import (
+    VOLUME_ML_MAX,
     Amount,
     Count,
     Id,
@@ -29,11 +32,39 @@ def _none_waits(value: object) -> object:
     return 0 if value is None else value
 
 
+def _whole(value: object) -> object:
+    """Return a number without a fraction as an integer, as some languages write none."""
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
+        return int(value)
+    return value
+
+
+def _bounded(value: object) -> object:
+    """Return a volume beyond all volumes as the largest there is: a person looks at it anyway."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or value != value:  # noqa: PLR0124 what is not a number is not itself
+        return value
+    return max(min(value, VOLUME_ML_MAX), -VOLUME_ML_MAX)
+
+
 def _storable(text: str) -> str:
     return text.replace("\0", "\ufffd")
 
 
-CardText = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_storable)]
+def _no_longer_than_a_card(text: str) -> str:
+    """Cut what is longer than any card's id, so that it stays none."""
+    return text if len(text) <= CARD_CHARACTERS_MAX else f"{text[: CARD_CHARACTERS_MAX - 1]}\u2026"
+
+
+CARD_CHARACTERS_MAX = 64
+CardText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=CARD_CHARACTERS_MAX),
+    AfterValidator(_storable),
+]
+PouredCard = Annotated[str, AfterValidator(_storable), AfterValidator(_no_longer_than_a_card)]
+"""The card that a pour names; its volume is taken in whatever the text is."""
+PouredVolume = Annotated[Volume, BeforeValidator(_bounded)]
+Whole = BeforeValidator(_whole)
 ReadCard = Annotated[str, AfterValidator(_storable)]
 """Whatever a reader said; what is no card's UID is answered `unreadable_card`, not refused."""
 
@@ -99,12 +130,16 @@ class AuthorizeRequest(Message):
     request_id: Id
     card_uid: ReadCard
     at: Instant | None = None
-    age_ms: Annotated[int, Field(strict=True, ge=0)] | None = None
+    age_ms: Annotated[int, Field(strict=True, ge=0), Whole] | None = None
     traceparent: str | None = None
 
 
 class AuthorizeResult(Message):
-    """`tap/{tap}/authorize/result`: allow with a grant, or deny with a reason for the guest."""
+    """`tap/{tap}/authorize/result`: allow with a grant, or deny with a reason for the guest.
+
+    `at` is when an allow was decided, by the clock that made `expires_at`: a device whose own clock
+    is wrong counts the time between the two from its question.
+    """
 
     request_id: Id
     decision: Decision
@@ -119,6 +154,7 @@ class AuthorizeResult(Message):
     max_volume_ml: Volume | None = None
     max_duration_s: int | None = None
     expires_at: Instant | None = None
+    at: Instant | None = None
 
 
 class FlowReport(Message):
@@ -142,13 +178,13 @@ class PourReport(Message):
     grant_id: Id | None = None
     request_id: Id | None = None
     visit_id: Id | None = None
-    card_uid: CardText | None = None
-    volume_ml: Volume
-    pulses: Annotated[int, Field(strict=True)] | None = None
+    card_uid: PouredCard | None = None
+    volume_ml: PouredVolume
+    pulses: Annotated[int, Field(strict=True), Whole] | None = None
     started_at: Instant | None = None
     ended_at: Instant | None = None
-    duration_ms: Annotated[int, Field(strict=True, le=2**53)] | None = None
-    age_ms: Annotated[int, Field(strict=True, le=2**53)] | None = None
+    duration_ms: Annotated[int, Field(strict=True, le=2**53), Whole] | None = None
+    age_ms: Annotated[int, Field(strict=True, le=2**53), Whole] | None = None
     offline: Annotated[bool, Field(strict=True)] | None = None
     price_per_litre: Price | None = None
     amount: Amount | None = None
@@ -166,7 +202,10 @@ class PourResult(Message):
 
 
 class TapStatus(Message):
-    """`tap/{tap}/status` (retained, last will): how the device is."""
+    """`tap/{tap}/status` (retained, last will): how the device is.
+
+    `gas`: the meter ran as it does when the keg has blown empty; the valve was shut for it.
+    """
 
     online: Annotated[bool, Field(strict=True)]
     at: Instant | None = None
@@ -175,6 +214,7 @@ class TapStatus(Message):
     valve: Annotated[str, StringConstraints(pattern="^(open|closed)$")] | None = None
     temperature_c: Quantity | None = None
     lifetime_pulses: Count | None = None
+    gas: Annotated[bool, Field(strict=True)] | None = None
 
 
 class TapStateReport(Message):
@@ -201,11 +241,11 @@ class TapCommand(Message):
 class SpoutPour(Message):
     """`spout/{device}/pour`: pulses of one measured drink."""
 
-    pulses: Annotated[int, Field(strict=True, ge=0, le=10**9)]
+    pulses: Annotated[int, Field(strict=True, ge=0, le=10**9), Whole]
     occurred_at: Instant | None = None
-    age_ms: Annotated[int, Field(strict=True, ge=0, le=2**53)] | None = None
+    age_ms: Annotated[int, Field(strict=True, ge=0, le=2**53), Whole] | None = None
     event_id: Id | None = None
-    channel: Annotated[int, Field(strict=True, ge=0, le=255)] = 0
+    channel: Annotated[int, Field(strict=True, ge=0, le=255), Whole] = 0
     signature: Text | None = None
 
 

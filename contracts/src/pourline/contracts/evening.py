@@ -1,5 +1,6 @@
 """Alerts, shifts and the POS queue: what is asked of their services and what they tell."""
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -11,6 +12,7 @@ from pourline.contracts.base import (
     Count,
     Event,
     Id,
+    IdPage,
     Instant,
     Message,
     Name,
@@ -49,6 +51,7 @@ class Alert(Message):
     resolved_by: str | None = None
     comment: str | None = None
     priority: str | None = None
+    suppressed_until: Instant | None = None
 
 
 class ListAlerts(NumberedPage):
@@ -108,6 +111,12 @@ class AlertResolved(AlertChanged):
     TYPE: ClassVar[str] = "alert.resolved"
 
 
+class AlertRaised(AlertChanged):
+    """It has become worse: `severity` is the new one."""
+
+    TYPE: ClassVar[str] = "alert.raised"
+
+
 class ShiftFigures(Message):
     """What happened in a shift so far."""
 
@@ -119,8 +128,20 @@ class ShiftFigures(Message):
     denials: Count
 
 
+class ShiftMember(Message):
+    """Somebody who works in a shift, from when, and until when where they have left."""
+
+    name: str
+    joined_at: Instant
+    left_at: Instant | None = None
+
+
 class Shift(Message):
-    """A shift with its running figures."""
+    """A shift with its running figures.
+
+    `business_day` is the day it counts for: the local one it opened on, of the day before where
+    it opened before the bar's day begins. `members` work in it now, `team` has worked in it.
+    """
 
     id: Id
     location: StaffId
@@ -132,6 +153,8 @@ class Shift(Message):
     members: list[str]
     figures: ShiftFigures
     late: ShiftFigures
+    business_day: date | None = None
+    team: list[ShiftMember] = Field(default_factory=list)
 
 
 class OpenShift(Command):
@@ -151,11 +174,32 @@ class GetCurrentShift(Query):
     location: StaffId = "main"
 
 
+class ListShifts(IdPage):
+    """A location's closed shifts, the newest first; `weekday` 1 (Monday) to 7 keeps those of one.
+
+    A shift is of the weekday of its business day.
+    """
+
+    OWNER: ClassVar[str] = "shift"
+    NAME: ClassVar[str] = "shift.list"
+    location: StaffId = "main"
+    weekday: Annotated[int, Field(ge=1, le=7)] | None = None
+
+
 class AddShiftMember(Command):
     """Have somebody work in a shift."""
 
     OWNER: ClassVar[str] = "shift"
     NAME: ClassVar[str] = "shift.add_member"
+    shift_id: Id
+    member: Name
+
+
+class RemoveShiftMember(Command):
+    """Have somebody leave a shift; what they did in it stays theirs."""
+
+    OWNER: ClassVar[str] = "shift"
+    NAME: ClassVar[str] = "shift.remove_member"
     shift_id: Id
     member: Name
 
@@ -211,11 +255,59 @@ class RetryPosEvent(Command):
 
 
 class PosEventSent(Event):
-    """The point of sale was told."""
+    """A person has told the point of sale."""
 
     TYPE: ClassVar[str] = "pos.sent"
     PRODUCER: ClassVar[str] = "pos-adapter"
     event_id: Id
     kind: str
     adapter: str
+    at: Instant
+
+
+class PosEventsSent(Event):
+    """The point of sale was told a batch, in this order."""
+
+    TYPE: ClassVar[str] = "pos.batch_sent"
+    PRODUCER: ClassVar[str] = "pos-adapter"
+    event_ids: list[Id]
+    adapter: str
+    at: Instant
+
+
+class PosEventFailed(Event):
+    """The point of sale refused a notification again and again; a person must look."""
+
+    TYPE: ClassVar[str] = "pos.failed"
+    PRODUCER: ClassVar[str] = "pos-adapter"
+    event_id: Id
+    kind: str
+    reference: str
+    adapter: str
+    error: str
+    at: Instant
+
+
+class PosFailing(Event):
+    """The point of sale has not answered for a while; `waiting` notifications are queued.
+
+    Of more than a thousand only a thousand are counted.
+    """
+
+    TYPE: ClassVar[str] = "pos.failing"
+    PRODUCER: ClassVar[str] = "pos-adapter"
+    adapter: str
+    error: str
+    since: Instant
+    waiting: Count
+    at: Instant
+
+
+class PosRecovered(Event):
+    """The point of sale answers again."""
+
+    TYPE: ClassVar[str] = "pos.recovered"
+    PRODUCER: ClassVar[str] = "pos-adapter"
+    adapter: str
+    since: Instant
     at: Instant

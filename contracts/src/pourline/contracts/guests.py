@@ -122,6 +122,14 @@ class ListActiveVisits(NumberedPage):
     q: Text | None = None
 
 
+class ListClosedVisits(NumberedPage):
+    """Visits that are over, the newest first; `q` finds them as it finds their guests."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "visit.list_closed"
+    q: Text | None = None
+
+
 class GetVisit(Query):
     """One visit."""
 

@@ -4,11 +4,22 @@ A misspelt field is refused, never ignored: it would be a limit that does not li
 """
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from pourline.contracts.base import Message, Name, PositiveAmount, Quantity, Text, Volume
+from pourline.contracts.base import (
+    Count,
+    Id,
+    Instant,
+    Message,
+    Name,
+    PositiveAmount,
+    Quantity,
+    Query,
+    Text,
+    Volume,
+)
 
 LIMITS_MAX = 20
 WINDOW_S_MAX = 7 * 24 * 3600
@@ -82,3 +93,37 @@ class LimitProfile(Message):
         if self.assumed_abv is None and any(one.alcohol_g is not None for one in self.limits):
             raise ValueError("a profile that limits alcohol_g needs assumed_abv")
         return self
+
+
+class GetLimitsLeft(Query):
+    """What a visit's limit profile leaves its guest now."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "visit.limits"
+    visit_id: Id
+
+
+class LimitLeft(Message):
+    """A limit, and what it leaves of each of its measures; never below nothing.
+
+    For everybody at the card together, where the profile counts companions. What an open grant may
+    still pour counts as poured. A serving's limit is left whole.
+    """
+
+    per: LimitScope
+    window_s: int | None = None
+    kind: Name | None = None
+    volume_ml: Volume | None = None
+    left_volume_ml: Volume | None = None
+    amount: Count | None = None
+    left_amount: Count | None = None
+    alcohol_g: Quantity | None = None
+    left_alcohol_g: Quantity | None = None
+
+
+class LimitsLeft(Message):
+    """What is left of each limit of a visit's profile, in its order; empty without one."""
+
+    visit_id: Id
+    as_of: Instant
+    items: list[LimitLeft] = Field(default_factory=list)

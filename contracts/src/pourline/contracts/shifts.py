@@ -1,5 +1,6 @@
 """Closing shifts: what stands in the way, the fence before new visits, and the report."""
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -13,6 +14,8 @@ from pourline.contracts.base import (
     Id,
     Instant,
     Message,
+    Name,
+    QuantitySum,
     Query,
     StaffId,
     Text,
@@ -20,9 +23,12 @@ from pourline.contracts.base import (
     Volume,
 )
 from pourline.contracts.evening import Alert, Shift
+from pourline.contracts.guests import Visit
 
 BLOCKERS_NAMED = 100
 """So many ids are named of each kind of blocker; `count` says how many there are."""
+IDLE_AT_ONCE_MAX = 40
+"""Visits closed by one order: their answer fits in one message."""
 
 
 class BlockerCode(StrEnum):
@@ -94,6 +100,23 @@ class HeldPours(Message):
     newest: list[Id]
 
 
+class CloseIdleVisits(Command):
+    """Close every visit that holds no tap, the oldest first, so many at a time."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "visit.close_idle"
+    reason: Name
+    limit: Annotated[int, Field(ge=1, le=IDLE_AT_ONCE_MAX)] = IDLE_AT_ONCE_MAX
+
+
+class IdleVisitsClosed(Message):
+    """The answer: visits that were closed, those that hold a tap, and how many idle ones remain."""
+
+    items: list[Visit]
+    left: list[Id]
+    remaining: Count
+
+
 class GetPrecheck(Query):
     """Whether a shift can close, and why not."""
 
@@ -132,8 +155,10 @@ class GetShiftReport(Query):
 class ReportLine(Message):
     """One line of a report.
 
-    `bucket`: own or late. `by`: tap, beverage, method of paying, member or reason of a denial;
-    `what`: pours, topups, refunds, corrections, manual_entries or denials; `key` names it.
+    `bucket`: own or late. `by`: tap, beverage, method of paying, member, item or reason of a
+    denial; `what`: pours, topups, refunds, corrections, manual_entries, denials, sales or
+    discrepancies; `key` names it. `quantity` is what counts found beside what was expected, in the
+    item's unit.
     """
 
     bucket: str
@@ -143,6 +168,7 @@ class ReportLine(Message):
     count: Count
     volume_ml: Volume
     amount: Total
+    quantity: QuantitySum = Decimal(0)
 
 
 class ShiftReport(Shift):

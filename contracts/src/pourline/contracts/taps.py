@@ -15,6 +15,7 @@ from pourline.contracts.base import (
     Name,
     Page,
     Price,
+    Quantity,
     Query,
     StaffId,
     Text,
@@ -62,6 +63,9 @@ class Tap(Message):
     guest_name: str | None = None
     lock_set_at: Instant | None = None
     reader_profile: str = AS_PRINTED
+    gas: bool = False
+    cleaned_at: Instant | None = None
+    cleaning_due_at: Instant | None = None
 
 
 class TapWithSecret(Tap):
@@ -130,6 +134,25 @@ class ResetTapSync(TapOrder):
     NAME: ClassVar[str] = "tap.reset_sync"
 
 
+class ReportFoam(Command):
+    """Say, as the guest at a tap, that it pours foam; staff are told."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "tap.report_foam"
+    tap_id: Id
+
+
+class FoamReported(Event):
+    """A guest says that a tap pours foam; `visit_id` is the visit that holds it, if one does."""
+
+    TYPE: ClassVar[str] = "tap.foam_reported"
+    PRODUCER: ClassVar[str] = "auth-lock"
+    tap_id: StaffId
+    location: StaffId
+    visit_id: Id | None = None
+    at: Instant
+
+
 class TapRegistered(Event):
     """A tap exists."""
 
@@ -161,7 +184,7 @@ class TapStateChanged(Event):
 
 
 class SpoutDevice(Message):
-    """A spout's device record."""
+    """A spout's device record, and in the list how it is, as keg-fifo knows it."""
 
     id: Id
     name: str
@@ -169,6 +192,11 @@ class SpoutDevice(Message):
     location: StaffId
     active: bool
     created_at: Instant
+    online: bool | None = None
+    battery_pct: Quantity | None = None
+    rssi_dbm: int | None = None
+    firmware: str | None = None
+    last_seen_at: Instant | None = None
 
 
 class SpoutDeviceWithSecret(SpoutDevice):

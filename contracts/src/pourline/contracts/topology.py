@@ -13,12 +13,19 @@ from pourline.contracts import (
     cellar,
     evening,
     guests,
+    limits,
+    losses,
     money,
+    notices,
+    packages,
+    reports,
     shifts,
+    spouts,
     staff,
     stock,
     subjects,
     taps,
+    upkeep,
     wall,
 )
 from pourline.contracts.base import Command, Event, Query
@@ -32,15 +39,22 @@ BRIDGE = "mqtt-bridge"
 DAY_S = 24 * 3600
 MODULES: tuple[ModuleType, ...] = (
     guests,
+    limits,
     taps,
     wall,
     staff,
     money,
     books,
     cellar,
+    spouts,
+    losses,
     stock,
+    packages,
     evening,
+    notices,
     shifts,
+    reports,
+    upkeep,
 )
 
 
@@ -83,6 +97,8 @@ class Access:
     asks: tuple[type[Command], ...] = ()
     publish: tuple[str, ...] = ()
     subscribe: tuple[str, ...] = field(default=())
+    hears: tuple[type[Event], ...] = ()
+    """Events that every instance hears, beside what one of them consumes: for its memory."""
 
 
 STREAMS = (
@@ -139,6 +155,7 @@ ACCESS: dict[str, Access] = {
             "$SYS._INBOX.>",  # the server asks the auth callout from an inbox of its own
         ),
         subscribe=(AUTHORIZE_DELIVERY, "$SYS.REQ.USER.AUTH"),
+        hears=(taps.TapRegistered, taps.SpoutChanged, staff.TokensRevoked),
     ),
     "ledger": Access(
         events=(
@@ -168,9 +185,13 @@ ACCESS: dict[str, Access] = {
             money.PourMismatched,
             books.PourReconciled,
             books.PourDecided,
+            losses.TapCleaned,
+            packages.PackageChanged,
+            packages.SaleRecorded,
         ),
         asks=(taps.GetSpoutKeys,),
         publish=("bar.*.spout.*.pour.result",),
+        hears=(taps.SpoutChanged,),
     ),
     "alerts": Access(
         events=(
@@ -184,12 +205,21 @@ ACCESS: dict[str, Access] = {
             books.PourDecided,
             books.GuestCorrected,
             money.GuestToppedUp,
+            packages.PackageChanged,
+            stock.StockMoved,
+            spouts.SpoutHealthChanged,
+            spouts.PourAnomaly,
+            evening.PosFailing,
+            evening.PosRecovered,
+            evening.PosEventFailed,
             guests.LostCardUsed,
             guests.LockStale,
             guests.PourMissed,
             taps.ConfigChanged,
             taps.TapStateChanged,
+            taps.FoamReported,
         ),
+        asks=(packages.ListAvailability,),
         publish=("bar.*.alerts.*.*",),
     ),
     "shift": Access(
@@ -201,6 +231,8 @@ ACCESS: dict[str, Access] = {
             guests.AccessDenied,
             evening.AlertOpened,
             taps.ConfigChanged,
+            packages.SaleRecorded,
+            stock.StockCorrected,
         ),
         asks=(
             shifts.FenceVisits,
@@ -211,7 +243,17 @@ ACCESS: dict[str, Access] = {
         ),
     ),
     "pos-adapter": Access(
-        events=(money.PourAccepted, money.GuestToppedUp, money.GuestRefunded, taps.ConfigChanged),
+        events=(
+            money.PourAccepted,
+            money.GuestToppedUp,
+            money.GuestRefunded,
+            books.GuestCorrected,
+            taps.ConfigChanged,
+            cellar.ItemCreated,
+            stock.ItemChanged,
+            stock.StockMoved,
+        ),
+        asks=(packages.TakeStock,),
     ),
     "console": Access(
         publish=("cmd.>", "qry.>", "health.*"),
@@ -233,6 +275,7 @@ def declared(kind: type[Declared]) -> tuple[type[Declared], ...]:
         for _, member in inspect.getmembers(module, inspect.isclass)
         if issubclass(member, kind)
         and hasattr(member, mark)
+        and (kind is Event or hasattr(member, "OWNER"))  # every service's own: see ABOUT_UPKEEP
         and member.__module__ == module.__name__
     )
 
@@ -287,6 +330,9 @@ CONSUMERS = (
 ABOUT_GAPS = (subjects.told, subjects.replay)
 """What a reader of events asks their producer, to find and close gaps."""
 
+ABOUT_UPKEEP = (upkeep.list_of, upkeep.replay_of)
+"""What the console asks every service that has a database, about its dead letters."""
+
 
 def producers_for(service: str) -> tuple[str, ...]:
     """Return the services whose events `service` reads, in the order of `SERVICES`."""
@@ -314,10 +360,12 @@ def permissions(service: str) -> Permissions:
     subscribe = [
         *answers,
         subjects.seen(service),
+        *(ask(service).subject() for ask in ABOUT_UPKEEP if events_of(service)),
         *(answer(service) for answer in ABOUT_GAPS if events_of(service)),
         subjects.health(service),
         subjects.alive(service),
         *access.subscribe,
+        *(event.subject() for event in access.hears),
         f"_INBOX.{service}.>",
     ]
     return Permissions(publish=tuple(publish), subscribe=tuple(subscribe))

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import psycopg.errors
 import pytest
-from pourline.alerts import handlers
+from pourline.alerts.handlers import config, desk, devices, kegs, pours
+from pourline.alerts.handlers.stock import on_stock_changed
 from pourline.alerts.invariants import INVARIANTS
 from pourline.alerts.jobs import AlertTopics
 from pourline.contracts.base import Envelope, Event
@@ -19,9 +20,9 @@ from pourline.contracts.cellar import KegDisconnected, KegLevelChanged, KegStatu
 from pourline.contracts.device import PourStatus, Severity, TapState
 from pourline.contracts.evening import AcknowledgeAlert, Alert, AlertState, ListAlerts, ResolveAlert
 from pourline.contracts.guests import LockStale, LostCardUsed
-from pourline.contracts.money import GuestToppedUp, PourAccepted, PourHeld
+from pourline.contracts.money import GuestToppedUp, PourAccepted, PourHeld, PourMismatched
 from pourline.contracts.stock import InventoryRow, StockChanged
-from pourline.contracts.taps import ConfigChanged, TapStateChanged
+from pourline.contracts.taps import ConfigChanged, FoamReported, TapStateChanged
 from pourline.kit.db import Database, Row
 from pourline.kit.errors import Rejected
 from pourline.kit.ids import new_id
@@ -70,12 +71,12 @@ class Office:
 
     async def levels(self, *levels: KegLevelChanged) -> None:
         async with self.database.transaction() as unit:
-            await handlers.on_keg_levels([told(one) for one in levels], unit)
+            await kegs.on_keg_levels([told(one) for one in levels], unit)
 
     async def alerts(self, **query: object) -> list[Alert]:
         async with self.database.transaction() as unit:
             order = ListAlerts.model_validate(query)
-            return (await handlers.list_alerts(order, unit, STAFF)).items
+            return (await desk.list_alerts(order, unit, STAFF)).items
 
     async def standing(self) -> list[str]:
         return [one.kind for one in await self.alerts() if one.state is not AlertState.RESOLVED]
@@ -83,12 +84,12 @@ class Office:
     async def acknowledge(self, alert_id: str, comment: str | None = None) -> Alert:
         async with self.database.transaction() as unit:
             order = AcknowledgeAlert(alert_id=alert_id, comment=comment)
-            return await handlers.acknowledge_alert(order, unit, STAFF)
+            return await desk.acknowledge_alert(order, unit, STAFF)
 
     async def resolve(self, alert_id: str, comment: str | None = None) -> Alert:
         async with self.database.transaction() as unit:
             order = ResolveAlert(alert_id=alert_id, comment=comment)
-            return await handlers.resolve_alert(order, unit, STAFF)
+            return await desk.resolve_alert(order, unit, STAFF)
 
     async def topics(self) -> list[tuple[str, bool]]:
         """Return what is said on alert topics now, and whether it says anything."""
@@ -163,7 +164,7 @@ async def test_a_keg_taken_off_and_a_late_pour_from_it_trouble_nobody(office: Of
         disconnected_at=AT,
     )
     async with office.database.transaction() as unit:
-        await handlers.on_kegs_disconnected([told(off)], unit)
+        await kegs.on_kegs_disconnected([told(off)], unit)
     await office.levels(level(700, tap_id=None))
 
     assert await office.standing() == []
@@ -189,8 +190,8 @@ async def test_a_level_that_is_told_after_the_keg_is_off_opens_no_alert(office: 
         disconnected_at=AT,
     )
     async with office.database.transaction() as unit:
-        await handlers.on_kegs_disconnected([told(off)], unit)
-        await handlers.on_keg_levels([late], unit)
+        await kegs.on_kegs_disconnected([told(off)], unit)
+        await kegs.on_keg_levels([late], unit)
 
     assert await office.alerts() == []
 
@@ -233,7 +234,7 @@ async def test_the_ratio_of_the_configuration_counts_and_an_older_one_never_wins
     newer = told(ConfigChanged(key="keg_low_ratio", value=0.5), version=2)
     older = told(ConfigChanged(key="keg_low_ratio", value=0.01), version=1)
     async with office.database.transaction() as unit:
-        await handlers.on_config([newer, older], unit)
+        await config.on_config([newer, older], unit)
 
     await office.levels(level(5000))
 
@@ -261,10 +262,10 @@ async def test_a_guest_who_owes_is_told_until_paid(office: Office) -> None:
         transaction_id="t", guest_id="g", amount=50, balance=0, method="cash", actor="anna", at=AT
     )
     async with office.database.transaction() as unit:
-        await handlers.on_pours_accepted([told(pour)], unit)
+        await pours.on_pours_accepted([told(pour)], unit)
     before = sorted(await office.standing())
     async with office.database.transaction() as unit:
-        await handlers.on_topups([told(paid)], unit)
+        await pours.on_topups([told(paid)], unit)
 
     assert (before, await office.standing()) == (["ghost_pour", "overdrawn"], ["ghost_pour"])
 
@@ -283,7 +284,7 @@ async def test_a_tap_is_offline_only_once_it_was_online(office: Office) -> None:
             at=AT,
         )
         async with office.database.transaction() as unit:
-            await handlers.on_tap_states([told(link)], unit)
+            await devices.on_tap_states([told(link)], unit)
         states.append(await office.standing())
 
     assert states == [[], ["device_offline"], []]
@@ -296,7 +297,7 @@ async def test_a_lost_card_is_one_critical_alert_until_a_person_resolves_it(
     for tap_id in ("1", "2", "2"):
         used = LostCardUsed(card_uid="04aa", tap_id=tap_id, location="main", at=AT)
         async with office.database.transaction() as unit:
-            await handlers.on_lost_cards([told(used)], unit)
+            await devices.on_lost_cards([told(used)], unit)
     [alert] = await office.alerts()
     await office.resolve(alert.id, "talked to the guest")
 
@@ -305,6 +306,21 @@ async def test_a_lost_card_is_one_critical_alert_until_a_person_resolves_it(
     assert alert.message == "Card 04aa is reported lost and was put on tap 2. It stayed shut."
     assert await office.standing() == []
     assert await office.announced() == ["opened", "resolved"]
+
+
+async def test_foam_that_guests_report_is_one_alert_a_tap_until_a_person_resolves_it(
+    office: Office,
+) -> None:
+    for tap_id in ("1", "1", "2"):
+        reported = FoamReported(tap_id=tap_id, location="main", at=AT)
+        async with office.database.transaction() as unit:
+            await devices.on_foam([told(reported)], unit)
+    first, second = sorted(await office.alerts(), key=lambda one: one.subject.id)
+    await office.resolve(first.id, "line purged")
+
+    assert (first.kind, first.severity, first.title) == ("foam_reported", "info", "Foam at tap 1")
+    assert second.subject.id == "2"
+    assert await office.standing() == ["foam_reported"]
 
 
 @pytest.mark.requirement("AL-2", "LK-5")
@@ -326,10 +342,10 @@ async def test_a_stale_lock_is_told_until_it_is_open_and_an_old_word_never_wins(
     states = []
     for word in (stale(over=False, version=1), stale(over=True, version=2)):
         async with office.database.transaction() as unit:
-            await handlers.on_stale_locks([word], unit)
+            await devices.on_stale_locks([word], unit)
         states.append(await office.standing())
     async with office.database.transaction() as unit:
-        await handlers.on_stale_locks([stale(over=False, version=1)], unit)
+        await devices.on_stale_locks([stale(over=False, version=1)], unit)
 
     assert (states, await office.standing()) == ([["stale_lock"], []], [])
 
@@ -377,8 +393,8 @@ async def test_alerts_are_listed_newest_first_by_severity_and_state(office: Offi
     resolved = await office.alerts(state=AlertState.RESOLVED)
     assert [one.resolved_by for one in resolved] == ["system"]
     async with office.database.transaction() as unit:
-        first = await handlers.list_alerts(ListAlerts(limit=3), unit, STAFF)
-        rest = await handlers.list_alerts(ListAlerts(limit=3, cursor=first.next), unit, STAFF)
+        first = await desk.list_alerts(ListAlerts(limit=3), unit, STAFF)
+        rest = await desk.list_alerts(ListAlerts(limit=3, cursor=first.next), unit, STAFF)
     assert [len(first.items), len(rest.items), rest.next] == [3, 1, None]
 
 
@@ -422,13 +438,28 @@ async def test_a_held_pour_stands_as_an_alert_until_it_is_decided(
 
     async with office.database.transaction() as unit:
         if decided_first:
-            await handlers.on_pours_decided([decided], unit)
-            await handlers.on_pours_held([held], unit)
+            await pours.on_pours_decided([decided], unit)
+            await pours.on_pours_held([held], unit)
         else:
-            await handlers.on_pours_held([held], unit)
-            await handlers.on_pours_decided([decided], unit)
+            await pours.on_pours_held([held], unit)
+            await pours.on_pours_decided([decided], unit)
 
     assert await office.standing() == []
+
+
+@pytest.mark.requirement("AL-2", "SY-6")
+async def test_mismatches_are_critical_from_a_configured_number_of_them_on(office: Office) -> None:
+    counted = told(ConfigChanged(key="sync_mismatch_critical_count", value=2))
+    async with office.database.transaction() as unit:
+        await config.on_config([counted], unit)
+    grades = []
+    for number in range(3):
+        said = a_pour(PourMismatched, client_tx_id=f"tx{number}", status=PourStatus.MISMATCH)
+        async with office.database.transaction() as unit:
+            await pours.on_pours_mismatched([told(said)], unit)
+        grades.append([one.severity.value for one in await office.alerts()])
+
+    assert grades == [["warning"], ["critical"] * 2, ["critical"] * 3]
 
 
 async def test_a_correction_ends_a_guests_debt(office: Office) -> None:
@@ -443,11 +474,11 @@ async def test_a_correction_ends_a_guests_debt(office: Office) -> None:
         at=AT + timedelta(seconds=1),
     )
     async with office.database.transaction() as unit:
-        await handlers.on_pours_accepted([owes], unit)
+        await pours.on_pours_accepted([owes], unit)
     assert await office.standing() == ["overdrawn"]
 
     async with office.database.transaction() as unit:
-        await handlers.on_corrections([told(paid)], unit)
+        await pours.on_corrections([told(paid)], unit)
 
     assert await office.standing() == []
 
@@ -470,7 +501,7 @@ def stock(quantity: int, version: int, *, threshold: int | None = 5) -> Envelope
 
 async def changed(office: Office, *events: Envelope[StockChanged]) -> None:
     async with office.database.transaction() as unit:
-        await handlers.on_stock_changed(events, unit)
+        await on_stock_changed(events, unit)
 
 
 @pytest.mark.requirement("AL-2")

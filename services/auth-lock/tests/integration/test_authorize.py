@@ -64,6 +64,22 @@ async def test_an_answer_is_not_repeated_once_it_expired_or_its_lock_is_open(bar
     assert [opened.reason, expired.reason] == ["bad_request", "bad_request"]
 
 
+async def test_an_answer_is_not_repeated_once_its_pour_is_in_the_books(bar: Bar) -> None:
+    first = await bar.put_card(request_id="first")
+    bar.ledger.grants[str(first.grant_id)] = "captured"
+
+    assert (await bar.put_card(request_id="first")).reason == "bad_request"
+    assert await bar.locked_at() is None
+
+
+async def test_of_many_cards_at_once_the_lock_and_the_money_are_the_same_grants(bar: Bar) -> None:
+    answers = await asyncio.gather(*(bar.put_card() for _ in range(6)))
+
+    assert {one.decision for one in answers} == {"allow"}
+    [lock] = await bar.rows("SELECT grant_id::text FROM tap_lock WHERE released_at IS NULL")
+    assert lock["grant_id"] == bar.ledger.orders[-1].grant_id
+
+
 async def test_a_second_card_by_the_same_visit_renews_the_grant(bar: Bar) -> None:
     first = await bar.put_card()
     second = await bar.put_card()
@@ -74,6 +90,7 @@ async def test_a_second_card_by_the_same_visit_renews_the_grant(bar: Bar) -> Non
     assert lock["grant_id"] == second.grant_id
 
 
+@pytest.mark.long
 @pytest.mark.requirement("LK-2")
 async def test_two_taps_that_race_for_one_card_have_one_winner_every_time(bar: Bar) -> None:
     for _ in range(ROUNDS):

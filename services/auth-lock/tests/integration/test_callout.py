@@ -32,7 +32,7 @@ from pourline.testkit.plugin import FreshDatabase
 from pourline.testkit.until import until
 
 STAFF = Context(actor="anna", level=4)
-WITHIN_S = 5.0
+WITHIN_S = 30.0
 
 
 @dataclass(kw_only=True)

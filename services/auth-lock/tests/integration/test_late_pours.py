@@ -1,10 +1,12 @@
 """What auth-lock makes of pours that people entered, decided, or that taps sent late."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 from nats.aio.client import Client
-from pourline.auth_lock.handlers.locks import record_corrections
+from pourline.auth_lock.handlers.locks import count_poured, record_corrections, release_settled
 from pourline.contracts.books import Decision, GuestCorrected, PourDecided, PourReconciled
 from pourline.contracts.device import PourStatus
 from pourline.contracts.money import PourMismatched
@@ -12,6 +14,7 @@ from pourline.kit.db import Database
 from pourline.testkit.access import Bar, envelope, open_bar
 from pourline.testkit.clock import FakeClock
 from pourline.testkit.plugin import FreshDatabase
+from pourline.testkit.until import until
 
 
 @pytest.fixture
@@ -85,3 +88,30 @@ async def test_a_correction_is_on_record_under_its_guest(bar: Bar) -> None:
 
     [row] = await bar.audited("account_corrected")
     assert (row["actor"], row["reason"], row["after"]["amount"]) == ("anna", "flat beer", 150)
+
+
+@pytest.mark.requirement("LK-5")
+async def test_a_look_at_a_visit_and_the_events_of_its_tap_never_wait_for_each_other(
+    bar: Bar,
+) -> None:
+    """A batch may hold the tap, for its keg's level, before it comes to the pour."""
+    answer = await bar.put_card()
+    assert answer.grant_id
+    await bar.book_unheard(answer.grant_id, 400)
+    heard = bar.ledger.pours[answer.grant_id]
+
+    async with bar.database.transaction() as batch:
+        await batch.execute("SELECT FROM tap WHERE id = %s FOR UPDATE", ("1",))
+        opening = asyncio.create_task(
+            release_settled(bar.database, bar.caller, UUID(answer.grant_id))
+        )
+        await until(lambda: waits_for_the_tap(bar), within_s=10)
+        await count_poured(batch, [heard])
+
+    assert await opening
+    assert await bar.locked_taps() == []
+    assert len(await bar.rows("SELECT FROM poured")) == 1
+
+
+async def waits_for_the_tap(bar: Bar) -> bool:
+    return bool(await bar.rows("SELECT FROM pg_locks WHERE NOT granted"))

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from nats.aio.client import Client
-from pourline.auth_lock.handlers import visits
+from pourline.auth_lock.handlers import limits, visits
 from pourline.contracts.guests import (
     CreateGuest,
     CutOff,
@@ -16,6 +16,7 @@ from pourline.contracts.guests import (
     VerifyAge,
     Visit,
 )
+from pourline.contracts.limits import GetLimitsLeft, LimitLeft
 from pourline.contracts.money import PourHeld
 from pourline.kit.db import Database
 from pourline.kit.errors import Rejected
@@ -72,6 +73,31 @@ async def test_a_visit_may_have_its_volume_and_no_more_and_hears_which_limit(bar
     assert await bar.locked_at() is None
     [line] = await bar.audited("access_denied")
     assert line["reason"] == "limit_reached"
+
+
+async def limits_left(bar: Bar) -> list[LimitLeft]:
+    async with bar.database.transaction() as unit:
+        query = GetLimitsLeft(visit_id=bar.visit.id)
+        return (await limits.get_limits_left(query, unit, STAFF)).items
+
+
+async def test_what_is_left_is_told_and_an_open_grant_is_held_back(bar: Bar) -> None:
+    without = await limits_left(bar)
+    await bar.limit(
+        PER_VISIT, {"per": "serving", "volume_ml": 200}, {"per": "visit", "amount": 900}
+    )
+    await drink(bar, 120)
+    poured = await limits_left(bar)
+    await bar.put_card()
+    granted = await limits_left(bar)
+
+    assert without == []
+    assert [(one.left_volume_ml, one.left_amount) for one in poured] == [
+        (380, None),
+        (200, None),
+        (None, 792),
+    ]
+    assert granted[0].left_volume_ml == 380 - 200
 
 
 async def test_the_least_of_all_limits_balance_and_keg_counts(bar: Bar) -> None:

@@ -12,11 +12,11 @@ from pourline.auth_lock.handlers.audit import link_all, list_audit
 from pourline.auth_lock.invariants import AUDIT
 from pourline.auth_lock.store import audit
 from pourline.contracts.guests import AuditEntry, ListAudit
-from pourline.kit import migrations
 from pourline.kit.db import Database
 from pourline.kit.nats import Context
 from pourline.testkit.clock import FakeClock
 from pourline.testkit.plugin import FreshDatabase
+from pourline.upkeep import migrations
 
 OWNER = Context(actor="olga", level=5)
 WRITERS = 20

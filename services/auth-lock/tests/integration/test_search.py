@@ -11,6 +11,7 @@ from pourline.contracts.guests import (
     CreateGuest,
     Guest,
     ListActiveVisits,
+    ListClosedVisits,
     OpenVisit,
     SearchGuests,
     Visit,
@@ -63,6 +64,19 @@ class Book:
         async with self.database.transaction() as unit:
             page = await search.list_active_visits(ListActiveVisits(q=q), unit, STAFF)
         return [visit.guest.name for visit in page.items]
+
+    async def closed_ones(self, q: str) -> list[int]:
+        """Return the numbers of the closed visits found, walked in pages of two."""
+        numbers: list[int] = []
+        cursor = None
+        while True:
+            async with self.database.transaction() as unit:
+                query = ListClosedVisits(q=q, limit=2, cursor=cursor)
+                page = await search.list_closed_visits(query, unit, STAFF)
+            numbers += [visit.number for visit in page.items]
+            cursor = page.next
+            if cursor is None:
+                return numbers
 
 
 @pytest.fixture
@@ -153,3 +167,25 @@ async def test_guests_of_an_earlier_version_are_made_searchable(book: Book) -> N
     assert made == 1200
     assert "Gäst 777" in await book.found("gast 77")
     assert await book.found("+49 170 55500777") == ["Gäst 777"]
+
+
+async def test_closed_visits_are_found_by_name_card_and_number_newest_first(book: Book) -> None:
+    ada, bob = await book.register("Ada Lovelace", "+44 20 7946 0000"), await book.register("Bob")
+    closed = []
+    for card in (CARD, None, None):
+        visit = await book.open(ada, card)
+        await book.close(visit)
+        closed.append(visit.number)
+    other = await book.open(bob, CARD)
+    await book.close(other)
+    still = await book.open(ada)
+
+    newest_first = list(reversed(closed))
+    assert await book.closed_ones("") == [other.number, *newest_first]
+    assert await book.closed_ones("love") == newest_first
+    assert await book.closed_ones("020 7946") == newest_first
+    assert await book.closed_ones(CARD) == [other.number, closed[0]]
+    assert await book.closed_ones(str(closed[1])) == [closed[1]]
+    assert await book.closed_ones(str(still.number)) == []
+    assert await book.closed_ones("nobody") == []
+    assert await book.open_ones("love") == ["Ada Lovelace"]

@@ -1,16 +1,21 @@
 """Taps' words on themselves: the newest counts, and a meter that counted more than was told."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 
 import pytest
 from nats.aio.client import Client
 from pourline.auth_lock.handlers import meters
-from pourline.auth_lock.handlers.taps import take_status
+from pourline.auth_lock.handlers.taps import know_keg_levels, take_status
+from pourline.contracts.base import Envelope
+from pourline.contracts.cellar import KegLevelChanged
 from pourline.contracts.device import TapStatus
 from pourline.kit.db import Database
-from pourline.testkit.access import Bar, open_bar, status_word
+from pourline.testkit.access import Bar, envelope, open_bar, status_word
 from pourline.testkit.clock import FakeClock
 from pourline.testkit.plugin import FreshDatabase
+from pourline.testkit.until import until
 
 
 @pytest.fixture
@@ -131,3 +136,59 @@ async def test_pours_without_pulses_begin_the_count_anew(bar: Bar) -> None:
     await shut(bar, 11_620)
 
     assert await look(bar) == []
+
+
+@pytest.mark.parametrize("pulses", [10**30, -1])
+async def test_pulses_that_no_meter_counts_open_the_lock_all_the_same(
+    bar: Bar, pulses: int
+) -> None:
+    await shut(bar, 10_000)
+    await look(bar)
+    grant = await bar.put_card()
+    await bar.hear(bar.pour_told(grant.grant_id, pulses=pulses))
+    await shut(bar, 11_620)
+
+    assert (await bar.put_card()).decision == "allow"
+    assert await look(bar) == []
+
+
+async def level_of(bar: Bar, tap_id: str) -> Envelope[KegLevelChanged]:
+    """Return the event that a tap's keg holds 40 litres."""
+    [row] = await bar.rows(f"SELECT * FROM tap WHERE id = '{tap_id}'")
+    level = KegLevelChanged(
+        keg_id=str(row["keg_id"]),
+        beverage_id=str(row["beverage_id"]),
+        beverage_name="Pils",
+        tap_id=tap_id,
+        volume_ml=Decimal(50_000),
+        remaining_ml=Decimal(40_000),
+    )
+    return envelope(level, bar.clock.now()).model_copy(update={"version": 2})
+
+
+async def test_batches_about_the_same_taps_never_wait_for_each_other_in_a_ring(bar: Bar) -> None:
+    """Levels come in the order of kegs, statuses in that of taps; both take taps in one order."""
+    levels = [await level_of(bar, "2"), await level_of(bar, "1")]
+    words = [status_word(tap_id, TapStatus(online=False), bar.clock) for tap_id in ("1", "2")]
+
+    async def hear_levels() -> None:
+        async with bar.database.transaction() as unit:
+            await know_keg_levels(levels, unit)
+
+    async def hear_statuses() -> None:
+        async with bar.database.transaction() as unit:
+            await take_status(unit, words)
+
+    async def waiting() -> int:
+        return len(await bar.rows("SELECT FROM pg_locks WHERE NOT granted"))
+
+    async with bar.database.transaction() as somebody:
+        await somebody.execute("SELECT FROM tap WHERE id = '1' FOR UPDATE")
+        first = asyncio.create_task(hear_statuses())
+        await until(waiting, lambda count: count == 1)
+        second = asyncio.create_task(hear_levels())
+        await until(waiting, lambda count: count == 2)
+
+    await asyncio.gather(first, second)
+    rows = await bar.rows("SELECT online, remaining_ml FROM tap ORDER BY id")
+    assert [(row["online"], row["remaining_ml"]) for row in rows] == [(False, 40_000)] * 2

@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 import pytest
 from pourline.auth_lock.devices import StatusEdge
+from pourline.auth_lock.errors import TapUnknown
 from pourline.auth_lock.handlers import locks as lock_handlers
 from pourline.auth_lock.handlers import taps
 from pourline.auth_lock.jobs import TapStates
@@ -18,7 +19,15 @@ from pourline.contracts.base import Envelope, Event
 from pourline.contracts.cellar import KegConnected, KegDisconnected, KegLevelChanged, KegStatus
 from pourline.contracts.device import TapState
 from pourline.contracts.money import PriceChanged
-from pourline.contracts.taps import CleanTap, CreateTap, GetTap, ResetTapSync, ResumeTap, StopTap
+from pourline.contracts.taps import (
+    CleanTap,
+    CreateTap,
+    GetTap,
+    ReportFoam,
+    ResetTapSync,
+    ResumeTap,
+    StopTap,
+)
 from pourline.kit.db import Database
 from pourline.kit.errors import Rejected
 from pourline.kit.ids import new_id
@@ -202,6 +211,16 @@ async def test_a_keg_that_was_connected_earlier_never_takes_the_newer_ones_place
     assert await house.state() is TapState.ACTIVE
 
 
+async def test_a_keg_that_is_on_again_stays_when_its_earlier_end_is_told_late(house: House) -> None:
+    keg_id = await house.connect_keg()
+    house.clock.advance(seconds=60)
+    await house.connect_keg(keg_id=keg_id)
+    house.clock.advance(seconds=-30)
+    await house.disconnect_keg(keg_id)
+
+    assert await house.state() is TapState.ACTIVE
+
+
 async def test_a_keg_whose_connection_is_told_after_its_end_is_not_on_the_tap(
     house: House,
 ) -> None:
@@ -336,3 +355,25 @@ async def test_a_state_is_told_once_and_again_when_the_broker_is_another(house: 
             counts.append([word.topic for word in words])
 
     assert counts == [["bar/main/tap/1/state"], [], ["bar/main/tap/1/state"]]
+
+
+async def test_foam_that_a_guest_reports_is_on_the_record_and_told_with_the_visit(
+    house: House,
+) -> None:
+    await house.lock()
+    async with house.database.transaction() as unit:
+        await taps.report_foam(ReportFoam(tap_id="1"), unit, Context(actor="guest"))
+    async with house.database.transaction() as unit:
+        told = await unit.all("SELECT payload FROM outbox WHERE subject = 'evt.tap.foam_reported'")
+        record = await unit.all("SELECT actor, subject FROM audit WHERE action LIKE 'tap_foam%'")
+        locked = (await taps.get_tap(GetTap(tap_id="1"), unit, STAFF)).locked_by_visit
+
+    [event] = [orjson.loads(row["payload"])["data"] for row in told]
+    assert (event["tap_id"], event["visit_id"]) == ("1", locked)
+    assert [(row["actor"], row["subject"]) for row in record] == [("guest", "tap:1")]
+
+
+async def test_foam_at_a_tap_that_is_not_there_is_refused(house: House) -> None:
+    with pytest.raises(TapUnknown):
+        async with house.database.transaction() as unit:
+            await taps.report_foam(ReportFoam(tap_id="9"), unit, STAFF)

@@ -255,12 +255,54 @@ def test_every_default_fits_its_own_rule(key: str) -> None:
         ("notification_recipients", ["a@example.org"], True),
         ("notification_recipients", "a@example.org", False),
         ("notification_recipients", [1], False),
+        ("notification_recipients", [], True),
+        ("notification_recipients", ["a@example.org"] * 101, False),
+        ("package_low_stock_ratio", 0.2, True),
+        ("package_low_stock_ratio", 1.5, False),
+        ("stockout_prediction_days", 0.5, False),
+        ("bottleneck_min_packages", 0, False),
+        ("notification_cooldown_hours", 0, True),
+        ("escalation_minutes", -1, False),
     ],
 )
 def test_a_configuration_value_is_taken_only_where_it_fits(
     key: str, value: object, *, taken: bool
 ) -> None:
     assert fits(CONFIG[key], value) is taken
+
+
+@pytest.mark.requirement("AL-6")
+@pytest.mark.parametrize(
+    ("address", "is_one"),
+    [
+        ("anna@example.org", True),
+        ("anna+bar@mail.example.org", True),
+        ("root@localhost", True),
+        ("o'neill@example.org", True),
+        ('"a b"@example.org', False),
+        ('"anna..b"@example.org', True),
+        ("anna@[192.0.2.1]", True),
+        ("", False),
+        ("anna", False),
+        ("anna@", False),
+        ("@example.org", False),
+        ("anna@@example.org", False),
+        ("anna@example..org", False),
+        ("anna@-example.org", False),
+        (".anna@example.org", False),
+        ("an..na@example.org", False),
+        ("anna @example.org", False),
+        ("anna@example.org\nBcc: all@example.org", False),
+        ("Anna <anna@example.org>", False),
+        ("anna@example.org, ben@example.org", False),
+        ("anna@example.org(work)", False),
+        ("a" * 65 + "@example.org", False),
+        ("anna@" + "e" * 64 + ".org", False),
+        ("anna@" + "e." * 130 + "org", False),
+    ],
+)
+def test_only_an_address_of_rfc_5322_is_written_to(address: str, *, is_one: bool) -> None:
+    assert fits(CONFIG["notification_recipients"], [address]) is is_one
 
 
 def test_a_rule_without_bounds_takes_any_number() -> None:

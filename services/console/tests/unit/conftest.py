@@ -28,8 +28,10 @@ class FakeOwners(Caller):
         self.asked = 0
         self.meanwhile: Callable[[], None] = lambda: None
 
-    async def ask(self, command: Command, answer: type[Answer], *, actor: str = "system") -> Answer:
-        del actor
+    async def ask(
+        self, command: Command, answer: type[Answer], *, actor: str = "system", key: str = ""
+    ) -> Answer:
+        del actor, key
         if self.silent:
             raise Retryable("auth-lock is not answering.")
         if isinstance(command, ListTaps):

@@ -14,7 +14,7 @@ from pourline.contracts.taps import ConfigChanged
 from pourline.local.servers import NatsServer
 from pourline.testkit.clock import FakeClock
 
-WITHIN_S = 8.0
+WITHIN_S = 30.0
 ALERT = {
     "alert_id": "a1",
     "severity": "critical",

@@ -26,8 +26,10 @@ class Owner(Caller):
         self.revoked: list[Revocation] = []
         self.away = False
 
-    async def ask(self, command: Command, answer: type[Answer], *, actor: str = "system") -> Answer:
-        del actor
+    async def ask(
+        self, command: Command, answer: type[Answer], *, actor: str = "system", key: str = ""
+    ) -> Answer:
+        del actor, key
         if self.away:
             raise Retryable("auth-lock is not answering.")
         assert isinstance(command, ListRevocations)

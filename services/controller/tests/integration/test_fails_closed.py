@@ -176,6 +176,7 @@ async def test_a_stop_is_confirmed_once_the_guard_has_shut(
     assert not process.is_open
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
 async def test_a_guard_that_is_lost_is_replaced_by_one_that_begins_with_shutting(
     process: TapProcess, bar: ScriptedBar, number: signal.Signals

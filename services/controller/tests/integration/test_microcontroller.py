@@ -11,6 +11,8 @@ import pytest
 from pourline.testkit.bar import GuestSeat, Json, RunningBar, TapSeat, bar_of_a_suite
 from pourline.testkit.until import until
 
+pytestmark = pytest.mark.long
+
 EXAMPLE = Path(__file__).parents[4] / "docs" / "hardware" / "microcontroller_tap.py"
 WITHIN_S = 30.0
 

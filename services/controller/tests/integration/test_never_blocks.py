@@ -263,6 +263,7 @@ class SlowStore(Store):
         super().forget(client_tx_ids)
 
 
+@pytest.mark.long
 async def test_a_slow_disk_holds_up_neither_valve_nor_link_nor_flow(
     shared_broker: BrokerProcess, bar: ScriptedBar, tap_id: str, tmp_path: Path, ticks: Ticks
 ) -> None:

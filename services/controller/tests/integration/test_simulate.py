@@ -15,6 +15,7 @@ from services.controller.tests.integration.conftest import FakeBar
 QUICK = Simulation(taps=4, guests=6, pace=Pace(pours=20, per_second=100), speed=50)
 
 
+@pytest.mark.long
 async def test_a_simulated_evening_ends_with_every_pour_answered(
     whole_bar: FakeBar, address: BarAddress, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,15 +1,18 @@
 import shutil
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pourline.controller.clock import SystemClock
 from pourline.controller.console import HELP, HandWork
 from pourline.controller.domain import Phase
 
 from services.controller.tests.conftest import (
     BrokerProcess,
     ScriptedBar,
+    Setup,
     TapUnderTest,
     open_bar,
     open_tap,
@@ -264,3 +267,37 @@ async def test_a_tap_can_be_worked_by_hand(tap: TapUnderTest, bar: ScriptedBar) 
     await until(lambda: bool(bar.pours))
     assert bar.pours[0]["volume_ml"] == Decimal("100.5")
     assert said == [HELP, HELP, "pouring, link up, 0 unanswered", "quit"]
+
+
+class Ahead(SystemClock):
+    """A clock that a machine without a battery woke up with."""
+
+    def wall(self) -> datetime:
+        return super().wall() + timedelta(days=400)
+
+
+@pytest.mark.parametrize(("decided_ago_s", "opens"), [(0, True), (31, False)])
+async def test_a_wrong_time_of_day_neither_shuts_a_tap_nor_opens_it_too_late(
+    shared_broker: BrokerProcess,
+    bar: ScriptedBar,
+    tap_id: str,
+    tmp_path: Path,
+    decided_ago_s: int,
+    opens: bool,  # noqa: FBT001 what is expected
+) -> None:
+    now = datetime.now(UTC)
+    # The span between the two is what counts: none of it is left when it has passed.
+    until_at = now + timedelta(seconds=30 - decided_ago_s)
+    bar.allow = {
+        "max_volume_ml": 500,
+        "at": now.isoformat(),
+        "expires_at": max(now, until_at).isoformat(),
+    }
+    async with open_tap(shared_broker, tap_id, tmp_path / "tap.db", Setup(clock=Ahead())) as tap:
+        await until(lambda: bool(bar.statuses))
+        tap.hand.show_card("04a1b2c3d4")
+        if opens:
+            await until(lambda: tap.hand.is_open)
+        else:
+            await until(lambda: bool(bar.pours))
+            assert bar.pours[0]["volume_ml"] == 0

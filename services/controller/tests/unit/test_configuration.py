@@ -7,6 +7,7 @@ import pytest
 from pourline.controller.__main__ import main
 from pourline.controller.configuration import Misconfigured, TapFile
 from pourline.controller.domain import Rules
+from pourline.controller.trust import Trust
 
 EXAMPLE = Path(__file__).parents[4] / "docs" / "hardware" / "tap.toml"
 
@@ -40,6 +41,15 @@ def test_json_is_read_as_well_and_numbers_stay_exact(tmp_path: Path) -> None:
     assert told.rules.min_pour_ml == Decimal("2.5")
 
 
+def test_the_files_certificates_go_before_the_environments(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    told = read(tmp_path, "[tls]\nca_file = 'ca.pem'")
+    elsewhere = Trust(ca_file="/other.pem", cert_file="/tap.pem", key_file="/tap.key")
+    assert told.trust.beside(elsewhere) == Trust(
+        ca_file=str(tmp_path / "ca.pem"), cert_file="/tap.pem", key_file="/tap.key"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -55,6 +65,9 @@ def test_json_is_read_as_well_and_numbers_stay_exact(tmp_path: Path) -> None:
         ("[valve]\nkind = 'relay'", "valve.kind: wanted one of simulated, gpio, file"),
         ("[valve]\nkind = 'file'", "valve.path: missing for file"),
         ("[reader]\nkind = 'serial'", "reader.path: missing for serial"),
+        ("[tls]\ncert_file = 'tap.pem'", "tls.key_file: missing for cert_file"),
+        ("[tls]\nca_file = 'ca.pem'", "tls.ca_file: there is no file"),
+        ("[tls]\nverify = false", "tls.verify: nobody knows this"),
         ("[reader]\nbaud = 9600.0", "reader.baud: wanted a whole number"),
         ("[reader]\nlengths = 8", "reader.lengths: wanted a list"),
         ("[reader]\nlengths = [8, 'x']", "reader.lengths: wanted a whole number"),

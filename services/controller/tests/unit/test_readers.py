@@ -81,6 +81,7 @@ async def test_a_wedges_key_presses_become_a_card(tmp_path: Path) -> None:
     assert one.said == ["04A1B2C3"]
 
 
+@pytest.mark.long
 async def test_a_reader_that_is_unplugged_is_found_again(tmp_path: Path) -> None:
     pipe = tmp_path / "reader"
     async with plugged(DevicePort(pipe), Lines()) as one:

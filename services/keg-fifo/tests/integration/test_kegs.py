@@ -2,177 +2,34 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-import orjson
 import pytest
-from pourline.contracts.base import Envelope
 from pourline.contracts.books import Decision, PourDecided, PourReconciled
 from pourline.contracts.cellar import (
-    Beverage,
-    ConnectKeg,
-    CreateBeverage,
-    DisconnectKeg,
     Disposition,
-    Keg,
-    KegSuggestion,
     ListKegs,
-    ReceiveKeg,
-    SuggestKeg,
 )
-from pourline.contracts.device import PourStatus
 from pourline.contracts.money import PourAccepted, PourHeld, PourMismatched, PourSettled
-from pourline.contracts.taps import TapRegistered
-from pourline.keg_fifo.handlers import kegs, takings
-from pourline.keg_fifo.invariants import INVARIANTS
-from pourline.kit.db import Database, Row
+from pourline.keg_fifo.handlers import kegs
 from pourline.kit.errors import Rejected
 from pourline.kit.ids import new_id
-from pourline.kit.nats import Context
 from pourline.testkit.clock import FakeClock
+from pourline.testkit.kegs import STAFF, Kegs, open_kegs
 from pourline.testkit.plugin import FreshDatabase
-
-STAFF = Context(actor="anna", level=2)
-
-
-@dataclass(kw_only=True)
-class Cellar:
-    """A keg-fifo with two taps and a beverage."""
-
-    database: Database
-    clock: FakeClock
-    pils: Beverage
-    ale: Beverage
-
-    async def receive(
-        self, volume_ml: int = 50_000, *, beverage: Beverage | None = None, days_ago: int = 0
-    ) -> Keg:
-        order = ReceiveKeg(
-            beverage_id=(beverage or self.pils).id,
-            volume_ml=Decimal(volume_ml),
-            received_at=self.clock.now() - timedelta(days=days_ago),
-        )
-        async with self.database.transaction() as unit:
-            return await kegs.receive_keg(order, unit, STAFF)
-
-    async def connect(self, keg: Keg, tap_id: str = "1") -> Keg:
-        async with self.database.transaction() as unit:
-            order = ConnectKeg(tap_id=tap_id, keg_id=keg.id)
-            return await kegs.connect_keg(order, unit, STAFF)
-
-    async def disconnect(self, tap_id: str, disposition: Disposition | None = None) -> Keg:
-        order = DisconnectKeg(tap_id=tap_id, disposition=disposition or Disposition.IN_STOCK)
-        async with self.database.transaction() as unit:
-            return await kegs.disconnect_keg(order, unit, STAFF)
-
-    async def refusal(self, keg: Keg, tap_id: str = "1") -> str:
-        with pytest.raises(Rejected) as refused:
-            await self.connect(keg, tap_id)
-        return refused.value.wire_code
-
-    async def pour(self, *pours: PourSettled) -> None:
-        """Hear of pours, in one batch."""
-        events = [
-            Envelope[PourSettled](
-                id=str(new_id()),
-                type=f"{one.TYPE}.v1",
-                source="ledger",
-                subject="x",
-                time=self.clock.now(),
-                aggregate="x",
-                version=1,
-                data=one,
-            )
-            for one in pours
-        ]
-        async with self.database.transaction() as unit:
-            await takings.take_pours(events, unit)
-
-    def poured(
-        self, volume_ml: int, *, began: datetime | None = None, **more: object
-    ) -> PourAccepted:
-        began = began or self.clock.now()
-        fields: dict[str, Any] = {
-            "client_tx_id": str(new_id()),
-            "tap_id": "1",
-            "location": "main",
-            "volume_ml": Decimal(volume_ml),
-            "amount": 0,
-            "status": PourStatus.ACCEPTED,
-            "started_at": began,
-            "ended_at": began,
-            "received_at": self.clock.now(),
-            "accepted_at": self.clock.now(),
-        }
-        return PourAccepted(**(fields | more))
-
-    async def now(self, keg: Keg) -> Keg:
-        async with self.database.transaction() as unit:
-            listed = await kegs.list_kegs(ListKegs(), unit, STAFF)
-        return next(one for one in listed.items if one.id == keg.id)
-
-    async def left(self, *asked: Keg) -> list[Decimal]:
-        return [(await self.now(keg)).remaining_ml for keg in asked]
-
-    async def suggestion(self, beverage: Beverage) -> KegSuggestion:
-        async with self.database.transaction() as unit:
-            return await kegs.suggest_keg(SuggestKeg(beverage_id=beverage.id), unit, STAFF)
-
-    async def rows(self, sql: str) -> list[Row]:
-        async with self.database.transaction() as unit:
-            return await unit.all(sql)
-
-    async def told(self, kind: str) -> list[dict[str, Any]]:
-        rows = await self.rows("SELECT subject, payload FROM outbox ORDER BY id")
-        return [orjson.loads(one["payload"])["data"] for one in rows if one["subject"] == kind]
-
-    def later(self, minutes: int = 10) -> datetime:
-        self.clock.advance(minutes=minutes)
-        return self.clock.now()
 
 
 @pytest.fixture
-async def cellar(fresh_database: FreshDatabase, clock: FakeClock) -> AsyncIterator[Cellar]:
-    database = Database(url=fresh_database("keg-fifo"), service="keg-fifo", clock=clock)
-    await database.open()
-    made = []
-    async with database.transaction() as unit:
-        for name in ("Pils", "Ale"):
-            order = CreateBeverage(name=name, kind="beer", price_per_litre=900)
-            made.append(await kegs.create_beverage(order, unit, STAFF))
-        taps = [registered(tap_id, clock.now()) for tap_id in ("1", "2")]
-        await kegs.know_taps(taps, unit)
-    cellar = Cellar(database=database, clock=clock, pils=made[0], ale=made[1])
-    yield cellar
-    broken = [
-        rule.name
-        for rule in INVARIANTS
-        if rule.name != "outbox_is_published" and await cellar.rows(rule.sql)
-    ]
-    assert broken == []
-    await database.close()
-
-
-def registered(tap_id: str, at: datetime) -> Envelope[TapRegistered]:
-    return Envelope(
-        id=str(new_id()),
-        type="tap.registered.v1",
-        source="auth-lock",
-        subject="x",
-        time=at,
-        aggregate="x",
-        version=1,
-        data=TapRegistered(tap_id=tap_id, name=tap_id, location="main"),
-    )
+async def cellar(fresh_database: FreshDatabase, clock: FakeClock) -> AsyncIterator[Kegs]:
+    async with open_kegs(fresh_database("keg-fifo"), clock) as cellar:
+        yield cellar
 
 
 @pytest.mark.requirement("KG-3")
 async def test_pours_across_a_swap_leave_the_keg_they_began_on_whenever_they_are_heard_of(
-    cellar: Cellar,
+    cellar: Kegs,
 ) -> None:
     old, new = await cellar.receive(), await cellar.receive()
     await cellar.connect(old)
@@ -193,7 +50,7 @@ async def test_pours_across_a_swap_leave_the_keg_they_began_on_whenever_they_are
 
 
 @pytest.mark.requirement("KG-3")
-async def test_a_pour_that_is_told_twice_leaves_the_keg_once(cellar: Cellar) -> None:
+async def test_a_pour_that_is_told_twice_leaves_the_keg_once(cellar: Kegs) -> None:
     keg = await cellar.receive()
     await cellar.connect(keg)
     pour = cellar.poured(300)
@@ -205,7 +62,7 @@ async def test_a_pour_that_is_told_twice_leaves_the_keg_once(cellar: Cellar) -> 
     assert await cellar.left(keg) == [49_600]
 
 
-async def test_an_emptied_keg_gives_no_more_than_it_held(cellar: Cellar) -> None:
+async def test_an_emptied_keg_gives_no_more_than_it_held(cellar: Kegs) -> None:
     keg = await cellar.receive(1000)
     await cellar.connect(keg)
 
@@ -218,7 +75,7 @@ async def test_an_emptied_keg_gives_no_more_than_it_held(cellar: Cellar) -> None
     assert [level["remaining_ml"] for level in await cellar.told("evt.keg.level_changed")] == [0]
 
 
-async def test_what_takes_no_beer_from_the_keg_leaves_it_alone(cellar: Cellar) -> None:
+async def test_what_takes_no_beer_from_the_keg_leaves_it_alone(cellar: Kegs) -> None:
     keg = await cellar.receive()
     await cellar.connect(keg)
 
@@ -230,7 +87,7 @@ async def test_what_takes_no_beer_from_the_keg_leaves_it_alone(cellar: Cellar) -
 
 
 @pytest.mark.requirement("KG-1")
-async def test_a_swap_puts_the_old_keg_back_or_counts_it_empty(cellar: Cellar) -> None:
+async def test_a_swap_puts_the_old_keg_back_or_counts_it_empty(cellar: Kegs) -> None:
     first, second, third = [await cellar.receive(1000) for _ in range(3)]
     await cellar.connect(first)
     cellar.later()
@@ -252,7 +109,7 @@ STEP = timedelta(minutes=10)
 @pytest.mark.requirement("KG-1")
 @pytest.mark.parametrize("disposition", list(Disposition))
 async def test_a_disconnected_keg_becomes_what_staff_say(
-    cellar: Cellar, disposition: Disposition
+    cellar: Kegs, disposition: Disposition
 ) -> None:
     keg = await cellar.receive()
     await cellar.connect(keg)
@@ -267,7 +124,7 @@ async def test_a_disconnected_keg_becomes_what_staff_say(
     assert refused.value.wire_code == "no_keg_connected"
 
 
-async def test_what_cannot_be_connected_is_refused_with_its_code(cellar: Cellar) -> None:
+async def test_what_cannot_be_connected_is_refused_with_its_code(cellar: Kegs) -> None:
     keg, other = await cellar.receive(), await cellar.receive(beverage=cellar.ale)
     await cellar.connect(keg)
     gone = await cellar.receive()
@@ -284,7 +141,7 @@ async def test_what_cannot_be_connected_is_refused_with_its_code(cellar: Cellar)
     assert await cellar.refusal(nonsense) == "not_found"
 
 
-async def test_connecting_the_keg_that_is_on_already_changes_nothing(cellar: Cellar) -> None:
+async def test_connecting_the_keg_that_is_on_already_changes_nothing(cellar: Kegs) -> None:
     keg = await cellar.receive()
     first = await cellar.connect(keg)
     cellar.later()
@@ -293,7 +150,7 @@ async def test_connecting_the_keg_that_is_on_already_changes_nothing(cellar: Cel
     assert len(await cellar.told("evt.keg.connected")) == 1
 
 
-async def test_kegs_that_change_within_one_instant_stay_in_their_order(cellar: Cellar) -> None:
+async def test_kegs_that_change_within_one_instant_stay_in_their_order(cellar: Kegs) -> None:
     one, other = await cellar.receive(), await cellar.receive()
     await cellar.connect(one)
     await cellar.disconnect("1")
@@ -308,7 +165,7 @@ async def test_kegs_that_change_within_one_instant_stay_in_their_order(cellar: C
     assert await cellar.left(one, other) == [49_700, 50_000]
 
 
-async def test_ten_who_connect_one_keg_at_once_leave_it_on_one_tap(cellar: Cellar) -> None:
+async def test_ten_who_connect_one_keg_at_once_leave_it_on_one_tap(cellar: Kegs) -> None:
     keg = await cellar.receive()
 
     async def attempt(tap_id: str) -> str:
@@ -325,7 +182,7 @@ async def test_ten_who_connect_one_keg_at_once_leave_it_on_one_tap(cellar: Cella
 
 
 async def test_a_late_pour_that_takes_the_rest_of_a_keg_in_stock_leaves_it_empty(
-    cellar: Cellar,
+    cellar: Kegs,
 ) -> None:
     keg = await cellar.receive(1000)
     await cellar.connect(keg)
@@ -340,7 +197,9 @@ async def test_a_late_pour_that_takes_the_rest_of_a_keg_in_stock_leaves_it_empty
 
 
 @pytest.mark.requirement("KG-2")
-async def test_the_oldest_receipt_is_suggested_and_the_rest_are_candidates(cellar: Cellar) -> None:
+async def test_the_oldest_receipt_is_suggested_and_the_rest_are_candidates(
+    cellar: Kegs,
+) -> None:
     young = await cellar.receive(days_ago=1)
     old = await cellar.receive(days_ago=9)
     middle = await cellar.receive(days_ago=5)
@@ -356,7 +215,7 @@ async def test_the_oldest_receipt_is_suggested_and_the_rest_are_candidates(cella
 
 
 @pytest.mark.requirement("KG-2")
-async def test_without_a_keg_in_stock_nothing_is_suggested_and_said_so(cellar: Cellar) -> None:
+async def test_without_a_keg_in_stock_nothing_is_suggested_and_said_so(cellar: Kegs) -> None:
     found = await cellar.suggestion(cellar.pils)
 
     assert (found.keg, found.candidates) == (None, [])
@@ -367,7 +226,7 @@ async def test_without_a_keg_in_stock_nothing_is_suggested_and_said_so(cellar: C
     assert refused.value.wire_code == "not_found"
 
 
-async def test_kegs_are_listed_page_by_page_oldest_first(cellar: Cellar) -> None:
+async def test_kegs_are_listed_page_by_page_oldest_first(cellar: Kegs) -> None:
     received = [await cellar.receive(days_ago=days) for days in (1, 3, 2)]
     async with cellar.database.transaction() as unit:
         first = await kegs.list_kegs(ListKegs(limit=2), unit, STAFF)
@@ -378,11 +237,11 @@ async def test_kegs_are_listed_page_by_page_oldest_first(cellar: Cellar) -> None
     assert rest.next is None
 
 
-def by_hand(cellar: Cellar, volume_ml: int) -> PourAccepted:
+def by_hand(cellar: Kegs, volume_ml: int) -> PourAccepted:
     return cellar.poured(volume_ml, client_tx_id="manual-1", entered_by="anna")
 
 
-def late(cellar: Cellar, volume_ml: int, kind: type[PourSettled] = PourMismatched) -> PourSettled:
+def late(cellar: Kegs, volume_ml: int, kind: type[PourSettled] = PourMismatched) -> PourSettled:
     """Return the tap's own word on the pour that staff had entered."""
     pour = cellar.poured(volume_ml, client_tx_id="tx", replaces="manual-1")
     return kind.model_validate(pour.model_dump())
@@ -391,7 +250,7 @@ def late(cellar: Cellar, volume_ml: int, kind: type[PourSettled] = PourMismatche
 @pytest.mark.requirement("SY-6", "SY-7", "KG-3")
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (1, 0, 1), (0, 0, 1, 1)])
 async def test_the_keg_follows_the_tap_whichever_word_comes_first_or_twice(
-    cellar: Cellar, order: tuple[int, ...]
+    cellar: Kegs, order: tuple[int, ...]
 ) -> None:
     keg = await cellar.connect(await cellar.receive())
     words = (by_hand(cellar, 300), late(cellar, 450))
@@ -402,7 +261,7 @@ async def test_the_keg_follows_the_tap_whichever_word_comes_first_or_twice(
     assert await cellar.left(keg) == [Decimal(49_550)]
 
 
-async def test_words_in_one_batch_end_in_the_same_level(cellar: Cellar) -> None:
+async def test_words_in_one_batch_end_in_the_same_level(cellar: Kegs) -> None:
     keg = await cellar.connect(await cellar.receive())
 
     await cellar.pour(by_hand(cellar, 300), late(cellar, 450), cellar.poured(100))
@@ -411,7 +270,7 @@ async def test_words_in_one_batch_end_in_the_same_level(cellar: Cellar) -> None:
 
 
 async def test_a_tap_that_says_nothing_ran_gives_the_keg_back_what_staff_entered(
-    cellar: Cellar,
+    cellar: Kegs,
 ) -> None:
     keg = await cellar.connect(await cellar.receive())
     await cellar.pour(by_hand(cellar, 300))
@@ -422,7 +281,7 @@ async def test_a_tap_that_says_nothing_ran_gives_the_keg_back_what_staff_entered
 
 
 async def test_a_late_pour_leaves_the_keg_that_it_began_on_not_the_one_of_its_entry(
-    cellar: Cellar,
+    cellar: Kegs,
 ) -> None:
     first = await cellar.connect(await cellar.receive())
     began = cellar.clock.now()
@@ -437,7 +296,7 @@ async def test_a_late_pour_leaves_the_keg_that_it_began_on_not_the_one_of_its_en
     assert await cellar.left(first, second) == [Decimal(49_700), Decimal(50_000)]
 
 
-def decided(cellar: Cellar, decision: Decision, *, takes_keg: bool) -> PourDecided:
+def decided(cellar: Kegs, decision: Decision, *, takes_keg: bool) -> PourDecided:
     pour = cellar.poured(300, client_tx_id="tx", takes_keg=takes_keg)
     said = {"decision": decision, "actor": "anna", "why": "looked", "at": cellar.clock.now()}
     return PourDecided.model_validate(pour.model_dump() | said)
@@ -446,7 +305,7 @@ def decided(cellar: Cellar, decision: Decision, *, takes_keg: bool) -> PourDecid
 @pytest.mark.requirement("KG-3")
 @pytest.mark.parametrize("decided_first", [True, False])
 async def test_a_rejected_pour_gives_its_keg_the_volume_back(
-    cellar: Cellar, *, decided_first: bool
+    cellar: Kegs, *, decided_first: bool
 ) -> None:
     keg = await cellar.connect(await cellar.receive())
     held = PourHeld.model_validate(cellar.poured(300, client_tx_id="tx").model_dump())
@@ -458,7 +317,7 @@ async def test_a_rejected_pour_gives_its_keg_the_volume_back(
     assert await cellar.left(keg) == [keg.volume_ml]
 
 
-async def test_a_wasted_pour_stays_out_of_its_keg(cellar: Cellar) -> None:
+async def test_a_wasted_pour_stays_out_of_its_keg(cellar: Kegs) -> None:
     keg = await cellar.connect(await cellar.receive())
     held = PourHeld.model_validate(cellar.poured(300, client_tx_id="tx").model_dump())
 

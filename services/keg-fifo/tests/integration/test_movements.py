@@ -19,13 +19,13 @@ from pourline.contracts.stock import (
 )
 from pourline.keg_fifo.handlers import corrections, stock
 from pourline.keg_fifo.invariants import INVARIANTS
-from pourline.kit import migrations
 from pourline.kit.db import Database
 from pourline.kit.errors import NotFound
 from pourline.kit.ids import new_id
 from pourline.kit.nats import Context
 from pourline.testkit.clock import FakeClock
 from pourline.testkit.plugin import FreshDatabase
+from pourline.upkeep import migrations
 
 STAFF = Context(actor="anna", level=3)
 GIN, EMPTY = new_id(), new_id()
@@ -172,6 +172,7 @@ def test_stock_of_an_older_bar_is_told_as_what_was_there(fresh_database: FreshDa
     assert (opening.data.item_id, opening.version) == (str(GIN), 1)
 
 
+@pytest.mark.long
 async def test_a_sum_may_pass_what_a_single_quantity_may_be(store: Store) -> None:
     for _ in range(1001):
         await store.receive("1000000000")

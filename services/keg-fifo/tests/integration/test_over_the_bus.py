@@ -17,13 +17,13 @@ from pourline.contracts.cellar import (
     Calibrate,
     Calibration,
     CreateItem,
-    IngestSpoutPour,
     Item,
     ListBatches,
     ReceiveStock,
     Unit,
 )
 from pourline.contracts.device import SpoutPourResult
+from pourline.contracts.spouts import IngestSpoutPour
 from pourline.contracts.taps import GetSpoutKeys, SpoutChanged, SpoutKeys
 from pourline.keg_fifo.app import build
 from pourline.keg_fifo.settings import Settings

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,167 +11,25 @@ from uuid import UUID
 
 import orjson
 import pytest
-from pourline.contracts.base import Command
-from pourline.contracts.base import Message as Contract
 from pourline.contracts.cellar import (
-    Batch,
-    Calibrate,
-    CreateItem,
-    IngestSpoutPour,
-    Item,
-    ListBatches,
-    ListSpoutEvents,
-    ReceiveStock,
-    SpoutEvent,
     Unit,
 )
 from pourline.contracts.device import SpoutHealth, SpoutPourResult
-from pourline.contracts.taps import SpoutKeys
+from pourline.contracts.spouts import IngestSpoutPour, ListSpoutEvents, SpoutEvent
 from pourline.keg_fifo.api import Webhook
-from pourline.keg_fifo.devices import PourEdge
-from pourline.keg_fifo.handlers import spouts, stock
-from pourline.keg_fifo.handlers.keys import Keyring, Signing
-from pourline.keg_fifo.handlers.pours import TakeInSpoutPours
-from pourline.keg_fifo.invariants import INVARIANTS
-from pourline.keg_fifo.store import spouts as spout_store
-from pourline.kit import migrations
-from pourline.kit.db import Database
+from pourline.keg_fifo.handlers import health, spouts
 from pourline.kit.errors import Refusal, Rejected, Retryable
-from pourline.kit.ids import new_id
-from pourline.kit.nats import Context, Message
+from pourline.kit.nats import Message
+from pourline.testkit.cellar import SECRET, STAFF, Cellar, open_cellar
 from pourline.testkit.clock import FakeClock
 from pourline.testkit.plugin import FreshDatabase
-
-STAFF = Context(actor="anna", level=4)
-SECRET = "ab" * 32
-
-
-@dataclass
-class AuthLock:
-    """Answers for auth-lock, and counts how often it was asked."""
-
-    keys: dict[UUID, SpoutKeys] = field(default_factory=dict)
-    asked: int = 0
-    away: bool = False
-
-    async def ask(self, command: Command, answer: type[Contract], *, actor: str = "") -> Contract:
-        del actor, answer
-        self.asked += 1
-        if self.away:
-            raise Retryable("auth-lock is not answering.")
-        return self.keys[UUID(command.device_id)]  # type: ignore[attr-defined]
-
-
-@dataclass
-class Broker:
-    """Takes answers to devices."""
-
-    said: list[tuple[str, Any]] = field(default_factory=list)
-
-    async def publish(self, subject: str, payload: bytes) -> None:
-        self.said.append((subject, orjson.loads(payload)))
-
-
-@dataclass(kw_only=True)
-class Bar:
-    """A keg-fifo with one spout, whose words come in as the bus brings them."""
-
-    database: Database
-    clock: FakeClock
-    auth_lock: AuthLock
-    broker: Broker
-    keyring: Keyring
-    edge: PourEdge
-    device: UUID
-
-    async def say(self, *bodies: dict[str, Any] | bytes) -> list[dict[str, Any]]:
-        await self.edge([self.message(body) for body in bodies])
-        said, self.broker.said = self.broker.said, []
-        return [payload for _, payload in said]
-
-    def message(self, body: dict[str, Any] | bytes) -> Message:
-        return Message(
-            subject=f"bar.main.spout.{self.device}.pour",
-            data=body if isinstance(body, bytes) else orjson.dumps(body),
-            headers={},
-            received_at=self.clock.now(),
-            sequence=1,
-            deliveries=1,
-        )
-
-    def signed(self, pulses: int, event_id: str | None = None, **more: Any) -> dict[str, Any]:  # noqa: ANN401 a payload's field may be anything
-        sent_at = more.get("occurred_at") or ""
-        channel = more.get("channel", 0)
-        text = f"v1:{self.device}:{event_id or ''}:{channel}:{pulses}:{sent_at}"
-        signature = hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
-        body = {"pulses": pulses, "event_id": event_id, "signature": signature}
-        return body | more
-
-    async def item(self, unit: Unit = Unit.ML, *, tracked: bool = True) -> Item:
-        async with self.database.transaction() as unit_:
-            order = CreateItem(name="Gin", unit=unit, tracking_enabled=tracked)
-            return await stock.create_item(order, unit_, STAFF)
-
-    async def receive(self, item: Item, quantity: str, *, days_ago: int = 0) -> Batch:
-        at = self.clock.now() - timedelta(days=days_ago)
-        order = ReceiveStock(item_id=item.id, quantity=Decimal(quantity), received_at=at)
-        async with self.database.transaction() as unit:
-            return await stock.receive_stock(order, unit, STAFF)
-
-    async def calibrate(self, item: Item, factor: str = "0.5", channel: int = 0) -> None:
-        order = Calibrate(
-            device_id=str(self.device),
-            item_id=item.id,
-            ml_per_pulse=Decimal(factor),
-            channel=channel,
-        )
-        async with self.database.transaction() as unit:
-            await spouts.calibrate(order, unit, STAFF)
-
-    async def remaining(self, item: Item) -> list[Decimal]:
-        async with self.database.transaction() as unit:
-            page = await stock.list_batches(ListBatches(item_id=item.id), unit, STAFF)
-        return [batch.remaining for batch in page.items]
-
-    async def rows(self, sql: str) -> list[dict[str, Any]]:
-        async with self.database.transaction() as unit:
-            return await unit.all(sql)
-
-    async def told(self, kind: str) -> list[dict[str, Any]]:
-        rows = await self.rows("SELECT subject, payload FROM outbox ORDER BY id")
-        return [
-            orjson.loads(row["payload"])["data"] for row in rows if row["subject"] == f"evt.{kind}"
-        ]
+from pourline.upkeep import migrations
 
 
 @pytest.fixture
-async def bar(fresh_database: FreshDatabase, clock: FakeClock) -> AsyncIterator[Bar]:
-    database = Database(url=fresh_database("keg-fifo"), service="keg-fifo", clock=clock)
-    await database.open()
-    device = new_id()
-    keys = SpoutKeys(
-        device_id=str(device), vendor="Berg", location="main", active=True, secrets=[SECRET]
-    )
-    auth_lock, broker = AuthLock(keys={device: keys}), Broker()
-    keyring = Keyring(caller=auth_lock, signing=Signing())  # type: ignore[arg-type]
-    take_in = TakeInSpoutPours(database=database)
-    bar = Bar(
-        database=database,
-        clock=clock,
-        auth_lock=auth_lock,
-        broker=broker,
-        keyring=keyring,
-        edge=PourEdge(bus=broker, take_in=take_in, keyring=keyring),  # type: ignore[arg-type]
-        device=device,
-    )
-    async with database.transaction() as unit:
-        values = {"device_id": device, "name": "Gin spout", "version": 1, "active": True}
-        await spout_store.save_spout(unit, values | {"vendor": "Berg", "location": "main"})
-    yield bar
-    for rule in INVARIANTS:
-        if rule.name != "outbox_is_published":
-            assert await bar.rows(rule.sql) == [], rule.name
-    await database.close()
+async def bar(fresh_database: FreshDatabase, clock: FakeClock) -> AsyncIterator[Cellar]:
+    async with open_cellar(fresh_database("keg-fifo"), clock) as cellar:
+        yield cellar
 
 
 def test_the_migrations_make_the_tables(fresh_database: FreshDatabase) -> None:
@@ -180,7 +37,9 @@ def test_the_migrations_make_the_tables(fresh_database: FreshDatabase) -> None:
 
 
 @pytest.mark.requirement("SP-5", "SP-8")
-async def test_a_drink_leaves_the_oldest_batch_first_and_a_repeat_leaves_nothing(bar: Bar) -> None:
+async def test_a_drink_leaves_the_oldest_batch_first_and_a_repeat_leaves_nothing(
+    bar: Cellar,
+) -> None:
     item = await bar.item()
     await bar.receive(item, "1000")
     await bar.receive(item, "30", days_ago=1)
@@ -197,7 +56,7 @@ async def test_a_drink_leaves_the_oldest_batch_first_and_a_repeat_leaves_nothing
 
 
 @pytest.mark.requirement("SP-6")
-async def test_what_no_batch_covers_is_short_until_a_receipt_settles_it(bar: Bar) -> None:
+async def test_what_no_batch_covers_is_short_until_a_receipt_settles_it(bar: Cellar) -> None:
     item = await bar.item(Unit.LTR)
     await bar.receive(item, "0.05")
     await bar.calibrate(item, "1")
@@ -219,7 +78,9 @@ async def test_what_no_batch_covers_is_short_until_a_receipt_settles_it(bar: Bar
 
 
 @pytest.mark.requirement("SP-7")
-async def test_an_uncalibrated_pour_is_kept_and_booked_by_the_first_calibration(bar: Bar) -> None:
+async def test_an_uncalibrated_pour_is_kept_and_booked_by_the_first_calibration(
+    bar: Cellar,
+) -> None:
     item = await bar.item()
     await bar.receive(item, "100")
     [first, second] = await bar.say(bar.signed(60, "one"), bar.signed(20, "two"))
@@ -237,7 +98,7 @@ async def test_an_uncalibrated_pour_is_kept_and_booked_by_the_first_calibration(
     assert await bar.remaining(item) == [Decimal(60)]
 
 
-async def test_a_counted_item_cannot_be_calibrated(bar: Bar) -> None:
+async def test_a_counted_item_cannot_be_calibrated(bar: Cellar) -> None:
     item = await bar.item(Unit.EACH)
 
     with pytest.raises(Rejected) as refused:
@@ -246,7 +107,7 @@ async def test_a_counted_item_cannot_be_calibrated(bar: Bar) -> None:
     assert (refused.value.code, refused.value.status) == ("unit_not_volume", 409)
 
 
-async def test_an_untracked_item_keeps_its_stock(bar: Bar) -> None:
+async def test_an_untracked_item_keeps_its_stock(bar: Cellar) -> None:
     item = await bar.item(tracked=False)
     await bar.receive(item, "100")
     await bar.calibrate(item)
@@ -259,7 +120,7 @@ async def test_an_untracked_item_keeps_its_stock(bar: Bar) -> None:
 
 
 @pytest.mark.requirement("SP-7")
-async def test_each_rejection_has_its_reason_and_is_kept(bar: Bar) -> None:
+async def test_each_rejection_has_its_reason_and_is_kept(bar: Cellar) -> None:
     at = "2026-05-01T20:00:00+02:00"
     bodies: list[dict[str, Any] | bytes] = [
         b"no json",
@@ -291,7 +152,7 @@ async def test_each_rejection_has_its_reason_and_is_kept(bar: Bar) -> None:
 
 
 @pytest.mark.requirement("SP-7")
-async def test_an_unknown_or_deactivated_device_is_rejected(bar: Bar) -> None:
+async def test_an_unknown_or_deactivated_device_is_rejected(bar: Cellar) -> None:
     keys = bar.auth_lock.keys[bar.device]
     bar.auth_lock.keys[bar.device] = keys.model_copy(update={"active": False})
 
@@ -305,7 +166,7 @@ async def test_an_unknown_or_deactivated_device_is_rejected(bar: Bar) -> None:
     assert bar.broker.said[0][1]["reason"] == "unknown_device"
 
 
-async def test_a_blind_repeat_without_an_id_counts_once(bar: Bar) -> None:
+async def test_a_blind_repeat_without_an_id_counts_once(bar: Cellar) -> None:
     item = await bar.item()
     await bar.receive(item, "100")
     await bar.calibrate(item)
@@ -319,7 +180,7 @@ async def test_a_blind_repeat_without_an_id_counts_once(bar: Bar) -> None:
     assert await bar.remaining(item) == [Decimal(70)]
 
 
-async def test_keys_are_asked_once_and_again_when_they_do_not_fit(bar: Bar) -> None:
+async def test_keys_are_asked_once_and_again_when_they_do_not_fit(bar: Cellar) -> None:
     await bar.say(bar.signed(1, "one"))
     await bar.say(bar.signed(1, "two"))
     assert bar.auth_lock.asked == 1
@@ -336,7 +197,7 @@ async def test_keys_are_asked_once_and_again_when_they_do_not_fit(bar: Bar) -> N
 
 
 @pytest.mark.requirement("SP-5", "SP-8")
-async def test_many_at_once_take_the_stock_exactly(bar: Bar) -> None:
+async def test_many_at_once_take_the_stock_exactly(bar: Cellar) -> None:
     item = await bar.item()
     await bar.calibrate(item, "0.333333")
     other = await bar.item()
@@ -360,7 +221,7 @@ async def test_many_at_once_take_the_stock_exactly(bar: Bar) -> None:
 
 
 @pytest.mark.requirement("SP-4")
-async def test_events_are_listed_by_device_and_time_newest_first(bar: Bar) -> None:
+async def test_events_are_listed_by_device_and_time_newest_first(bar: Cellar) -> None:
     start = datetime(2026, 5, 1, 20, tzinfo=UTC)
     times = [(start + timedelta(minutes=n)).isoformat() for n in (2, 0, 1)]
     await bar.say(*(bar.signed(10, f"at {at}", occurred_at=at) for at in times))
@@ -384,41 +245,43 @@ async def test_events_are_listed_by_device_and_time_newest_first(bar: Bar) -> No
     assert [event.event_id for event in some] == [f"at {times[2]}"]
 
 
-async def test_a_pour_late_from_the_device_keeps_its_time_by_its_age(bar: Bar) -> None:
+async def test_a_pour_late_from_the_device_keeps_its_time_by_its_age(bar: Cellar) -> None:
     await bar.say(bar.signed(10, "one", age_ms=90_000))
 
     [row] = await bar.rows("SELECT occurred_at FROM spout_event")
     assert row["occurred_at"] == bar.clock.now() - timedelta(seconds=90)
 
 
-async def test_health_is_kept_and_an_older_word_does_not_win(bar: Bar) -> None:
+async def test_health_is_kept_and_an_older_word_does_not_win(bar: Cellar) -> None:
     now = bar.clock.now()
     well = SpoutHealth.model_validate_json(b'{"online": true, "battery_pct": 87}')
     gone = SpoutHealth.model_validate_json(b'{"online": false}')
     async with bar.database.transaction() as unit:
-        await spouts.note_health(unit, [(bar.device, well, now)])
-        await spouts.note_health(unit, [(bar.device, gone, now - timedelta(seconds=5))])
+        await health.note(unit, [(bar.device, well, now)])
+        await health.note(unit, [(bar.device, gone, now - timedelta(seconds=5))])
 
     [row] = await bar.rows("SELECT online, battery_pct, last_seen_at FROM spout")
     assert row == {"online": True, "battery_pct": Decimal(87), "last_seen_at": now}
 
 
 async def ingest(
-    bar: Bar, body: dict[str, Any], *, signature: str | None = None, device: UUID | None = None
+    bar: Cellar, body: dict[str, Any], *, signature: str | None = None, device: UUID | None = None
 ) -> SpoutPourResult:
-    webhook = Webhook(keyring=bar.keyring)
+    webhook = Webhook(keyring=bar.keyring, vendors=bar.vendors)
     raw = orjson.dumps(body).decode()
     made = hmac.new(SECRET.encode(), raw.encode(), hashlib.sha256).hexdigest()
     order = IngestSpoutPour(
         device_id=str(device or bar.device), body=raw, signature=signature or made
     )
-    await webhook.admit(order)
+    await webhook.admit(order, STAFF)
     async with bar.database.transaction() as unit:
         return await webhook.ingest(order, unit, STAFF)
 
 
 @pytest.mark.requirement("SP-3")
-async def test_a_webhook_takes_both_spellings_and_meets_the_same_event_over_mqtt(bar: Bar) -> None:
+async def test_a_webhook_takes_both_spellings_and_meets_the_same_event_over_mqtt(
+    bar: Cellar,
+) -> None:
     item = await bar.item()
     await bar.calibrate(item)
     at = "2026-05-01T20:00:00+02:00"
@@ -433,7 +296,7 @@ async def test_a_webhook_takes_both_spellings_and_meets_the_same_event_over_mqtt
 
 
 @pytest.mark.requirement("SP-3", "SP-7")
-async def test_a_webhook_is_refused_with_the_reason(bar: Bar) -> None:
+async def test_a_webhook_is_refused_with_the_reason(bar: Cellar) -> None:
     body = {"deviceId": str(bar.device), "pulses": 60, "eventId": "one"}
     refused: list[tuple[str, int]] = []
 

@@ -6,31 +6,34 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import orjson
 import pytest
 from nats.aio.client import Client
 from pourline.contracts.base import Command, Envelope, Event, Listing
+from pourline.contracts.books import GuestCorrected
 from pourline.contracts.device import PourStatus
 from pourline.contracts.evening import ListPosEvents, MarkPosEventSent, PosEvent, RetryPosEvent
 from pourline.contracts.money import GuestRefunded, GuestToppedUp, PourAccepted
 from pourline.contracts.taps import ConfigChanged
-from pourline.kit import migrations
 from pourline.kit.db import Database, UnitOfWork
 from pourline.kit.ids import new_id
 from pourline.kit.nats import Caller, Context
 from pourline.local.servers import NatsServer
-from pourline.pos_adapter import handlers
 from pourline.pos_adapter.app import build
-from pourline.pos_adapter.domain import TRIES_MAX, Notification
-from pourline.pos_adapter.errors import AlreadySent, PosAway, PosEventUnknown
+from pourline.pos_adapter.domain.notifications import TRIES_MAX, Notification
+from pourline.pos_adapter.errors import AlreadySent, PosAway, PosEventUnknown, PosRefused
+from pourline.pos_adapter.handlers import config
+from pourline.pos_adapter.handlers import queue as handlers
 from pourline.pos_adapter.invariants import INVARIANTS
-from pourline.pos_adapter.jobs import ADAPTERS, Adapter, Sender
+from pourline.pos_adapter.jobs import Adapter, Sender, adapters
 from pourline.pos_adapter.settings import Settings
 from pourline.testkit.clock import FakeClock
 from pourline.testkit.plugin import FreshDatabase
 from pourline.testkit.services import running
 from pourline.testkit.until import until
+from pourline.upkeep import migrations
 
 STAFF = Context(actor="anna", level=2)
 Told = TypeVar("Told", bound=Event)
@@ -52,9 +55,10 @@ def told(event: Told, version: int = 1) -> Envelope[Told]:
     )
 
 
-def pour(client_tx_id: str, *, amount: int = 350) -> PourAccepted:
+def pour(client_tx_id: str, *, amount: int = 350, guest: str | None = None) -> PourAccepted:
     return PourAccepted(
         client_tx_id=client_tx_id,
+        guest_id=guest,
         tap_id="1",
         location="main",
         volume_ml=Decimal(500),
@@ -85,10 +89,15 @@ class Till:
 
     taken: list[str] = field(default_factory=list)
     away: bool = False
+    refused: set[str] = field(default_factory=set)
+    is_at_once: bool = False
 
-    async def notify(self, notification: Notification) -> None:
+    async def notify(self, notification: Notification, *, event_id: str) -> None:
+        del event_id
         if self.away:
             raise PosAway("The till is off.")
+        if notification.reference in self.refused:
+            raise PosRefused("HTTP 400")
         self.taken.append(f"{notification.kind.value} {notification.reference}")
         await asyncio.sleep(0)
 
@@ -101,8 +110,8 @@ class Shop:
     clock: FakeClock
     till: Till
 
-    def sender(self, adapters: Mapping[str, Adapter] | None = None) -> Sender:
-        return Sender(database=self.database, adapters=adapters or {"log": self.till})
+    def sender(self, ways: Mapping[str, Adapter] | None = None) -> Sender:
+        return Sender(database=self.database, adapters=ways or {"log": self.till}, clock=self.clock)
 
     async def take(
         self,
@@ -115,7 +124,7 @@ class Shop:
 
     async def configure(self, key: str, value: object, version: int = 1) -> None:
         change = ConfigChanged(key=key, value=value)
-        await self.take(handlers.know_config, change, version=version)
+        await self.take(config.know_config, change, version=version)
 
     async def events(self, status: str | None = None) -> list[PosEvent]:
         async with self.database.transaction() as unit:
@@ -128,10 +137,17 @@ class Shop:
         async with self.database.transaction() as unit:
             return await handle(order, unit, STAFF)
 
-    async def announced(self) -> int:
+    async def announced(self) -> list[str]:
+        """Return the ids of the notifications that were told as sent."""
+        rows = await self.told("pos.batch_sent") + await self.told("pos.sent")
+        return [one for row in rows for one in row.get("event_ids", [row.get("event_id")])]
+
+    async def told(self, kind: str) -> list[dict[str, Any]]:
         async with self.database.transaction() as unit:
-            row = await unit.one("SELECT count(*) AS told FROM outbox")
-        return int(row["told"])
+            rows = await unit.all(
+                "SELECT payload FROM outbox WHERE subject = %s ORDER BY id", (f"evt.{kind}",)
+            )
+        return [orjson.loads(row["payload"])["data"] for row in rows]
 
 
 @pytest.fixture
@@ -165,7 +181,7 @@ async def test_pours_topups_and_refunds_are_queued_once_and_sent_in_order(shop: 
     assert (newest.kind, oldest.kind) == ("notify_refund", "notify_pour")
     assert oldest.payload["amount"] == 350
     assert (oldest.adapter, oldest.attempts, oldest.sent_at) == ("log", 1, shop.clock.now())
-    assert await shop.announced() == 3
+    assert await shop.announced() == [event.id for event in reversed(await shop.events())]
     assert await shop.events("queued") == []
 
 
@@ -182,36 +198,78 @@ async def test_several_senders_send_each_notification_once(shop: Shop) -> None:
     await send()
 
     assert sorted(shop.till.taken) == [f"notify_pour pour {number:03}" for number in range(250)]
-    assert await shop.announced() == 250
+    assert len(set(await shop.announced())) == len(await shop.announced()) == 250
+
+
+@pytest.mark.requirement("PO-1", "PO-2")
+async def test_a_till_that_is_off_for_two_hours_costs_nothing_but_waiting(shop: Shop) -> None:
+    shop.till.away = True
+    await shop.take(handlers.queue_pours, pour("one"), pour("two"))
+    sender = shop.sender()
+    for _ in range(120):
+        await sender.send()
+        shop.clock.advance(minutes=1)
+
+    two, one = await shop.events("queued")
+    assert (one.attempts, two.attempts) == (0, 0)
+    assert one.error == "The till is off."
+    [failing] = await shop.told("pos.failing")
+    assert (failing["waiting"], failing["error"]) == (2, "The till is off.")
+    assert await shop.told("pos.recovered") == []
+    shop.till.away = False
+    await sender.send()
+
+    assert shop.till.taken == ["notify_pour one", "notify_pour two"]
+    [recovered] = await shop.told("pos.recovered")
+    assert recovered["since"] == failing["since"]
+
+
+async def test_a_till_that_is_off_for_a_moment_is_nobodys_concern(shop: Shop) -> None:
+    shop.till.away = True
+    await shop.take(handlers.queue_pours, pour("one"))
+    sender = shop.sender()
+    for _ in range(3):
+        await sender.send()
+        shop.clock.advance(seconds=10)
+    shop.till.away = False
+    await sender.send()
+
+    assert shop.till.taken == ["notify_pour one"]
+    assert await shop.told("pos.failing") == await shop.told("pos.recovered") == []
 
 
 @pytest.mark.requirement("PO-1")
-async def test_a_till_that_is_off_is_tried_again_until_a_person_must_look(shop: Shop) -> None:
-    shop.till.away = True
-    await shop.take(handlers.queue_pours, pour("one"))
+async def test_what_the_till_refuses_waits_longer_each_time_until_a_person_must_look(
+    shop: Shop,
+) -> None:
+    shop.till.refused = {"one"}
+    await shop.take(handlers.queue_pours, pour("one"), pour("two"))
     sender = shop.sender()
 
     await sender.send()
     await sender.send()
-    [event] = await shop.events()
-    assert (event.status, event.attempts, event.error) == ("queued", 1, "The till is off.")
+    assert shop.till.taken == ["notify_pour two"]
+    [event] = await shop.events("queued")
+    assert (event.attempts, event.error) == (1, "HTTP 400")
     for _ in range(TRIES_MAX - 1):
         shop.clock.advance(hours=1)
         await sender.send()
 
     [event] = await shop.events("failed")
     assert event.attempts == TRIES_MAX
+    [told_] = await shop.told("pos.failed")
+    assert (told_["event_id"], told_["reference"]) == (event.id, "one")
 
 
 @pytest.mark.requirement("PO-1")
 async def test_a_failed_notification_is_told_again_when_a_person_says_so(shop: Shop) -> None:
-    shop.till.away = True
+    shop.till.refused = {"one"}
     await shop.take(handlers.queue_pours, pour("one"))
     for _ in range(TRIES_MAX):
         await shop.sender().send()
         shop.clock.advance(hours=1)
     [failed] = await shop.events("failed")
-    shop.till.away = False
+    shop.till.refused = set()
 
     again = await shop.order(handlers.retry, RetryPosEvent(event_id=failed.id))
     await shop.sender().send()
@@ -220,6 +278,60 @@ async def test_a_failed_notification_is_told_again_when_a_person_says_so(shop: S
     assert shop.till.taken == ["notify_pour one"]
     with pytest.raises(AlreadySent):
         await shop.order(handlers.retry, RetryPosEvent(event_id=failed.id))
+
+
+@pytest.mark.requirement("PO-1")
+async def test_a_guests_notifications_never_overtake_each_other(shop: Shop) -> None:
+    shop.till.refused = {"first"}
+    await shop.take(
+        handlers.queue_pours,
+        pour("first", guest="ana"),
+        pour("second", guest="ana"),
+        pour("other", guest="ben"),
+    )
+    sender = shop.sender()
+    await sender.send()
+    await sender.send()
+    assert shop.till.taken == ["notify_pour other"]
+
+    shop.till.refused = set()
+    shop.clock.advance(seconds=5)
+    await sender.send()
+
+    assert shop.till.taken == ["notify_pour other", "notify_pour first", "notify_pour second"]
+
+
+@pytest.mark.requirement("PO-1")
+async def test_a_correction_is_money_back_or_taken_for_the_till(shop: Shop) -> None:
+    fields = {"guest_id": "ana", "balance": 0, "actor": "anna", "reason": "foam", "at": AT}
+    back = GuestCorrected(transaction_id="foam", amount=350, client_tx_id="one", **fields)
+    taken = GuestCorrected(transaction_id="slip", amount=-350, **fields)
+    await shop.take(handlers.queue_corrections, back, taken)
+
+    slip, foam = await shop.events()
+
+    assert (foam.kind, foam.payload["amount"], foam.payload["client_tx_id"]) == (
+        "notify_refund",
+        350,
+        "one",
+    )
+    assert (slip.kind, slip.payload["amount"], slip.payload["correction"]) == (
+        "notify_topup",
+        350,
+        True,
+    )
+
+
+@pytest.mark.requirement("PO-1")
+async def test_adapters_that_neither_wait_nor_fail_are_done_in_one_transaction(shop: Shop) -> None:
+    shop.till.is_at_once = True
+    await shop.take(handlers.queue_pours, *(pour(f"pour {number}") for number in range(5)))
+
+    await shop.sender().send()
+
+    assert shop.till.taken == [f"notify_pour pour {number}" for number in range(5)]
+    assert {(one.status, one.attempts) for one in await shop.events()} == {("sent", 1)}
+    assert len(await shop.told("pos.batch_sent")) == 1
 
 
 @pytest.mark.requirement("PO-1", "PO-2")
@@ -236,7 +348,7 @@ async def test_staff_work_off_the_manual_queue_and_a_switch_loses_nothing(shop: 
 
     assert (sent.status, again) == ("sent", sent)
     assert shop.till.taken == [f"notify_pour {two.reference}"]
-    assert await shop.announced() == 2
+    assert sorted(await shop.announced()) == sorted([one.id, two.id])
     with pytest.raises(PosEventUnknown):
         await shop.order(handlers.retry, RetryPosEvent(event_id="nobody"))
 
@@ -264,10 +376,15 @@ async def test_an_unknown_adapter_leaves_everything_queued_and_says_so_once(
     await sender.send()
     assert [event.status for event in await shop.events()] == ["queued"]
     assert [record.message for record in caplog.records] == ["pos_adapter_unknown"]
+    shop.clock.advance(minutes=2)
+    await sender.send()
+    [failing] = await shop.told("pos.failing")
+    assert (failing["adapter"], failing["waiting"]) == ("fax", 1)
     await shop.configure("pos_adapter", "log", version=2)
     await sender.send()
 
     assert shop.till.taken == ["notify_pour one"]
+    assert len(await shop.told("pos.recovered")) == 1
 
 
 @pytest.mark.requirement("PO-2")
@@ -275,7 +392,7 @@ async def test_the_noop_adapter_works_the_queue_off_as_well(shop: Shop) -> None:
     await shop.configure("pos_adapter", "noop")
     await shop.take(handlers.queue_pours, pour("one"))
 
-    await shop.sender(ADAPTERS).send()
+    await shop.sender(adapters()).send()
 
     assert [(one.status, one.adapter) for one in await shop.events()] == [("sent", "noop")]
 

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from pourline.pos_adapter.domain import (
+from pourline.pos_adapter.domain.notifications import (
     LONGEST_WAIT,
     TRIES_MAX,
     Status,
-    status_after_failure,
+    status_after_refusal,
     wait_before,
 )
 
@@ -20,5 +20,5 @@ def test_waits_grow_and_have_an_end() -> None:
 
 
 def test_after_the_last_try_a_notification_has_failed() -> None:
-    assert status_after_failure(TRIES_MAX - 1) is Status.QUEUED
-    assert status_after_failure(TRIES_MAX) is Status.FAILED
+    assert status_after_refusal(TRIES_MAX - 1) is Status.QUEUED
+    assert status_after_refusal(TRIES_MAX) is Status.FAILED

@@ -3,38 +3,45 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
 
 import pytest
 from nats.aio.client import Client
-from pourline.contracts.base import Envelope, Event
+from pourline.contracts.base import Envelope, Event, Listing
 from pourline.contracts.device import PourStatus
 from pourline.contracts.evening import (
     AddShiftMember,
     GetCurrentShift,
+    ListShifts,
     OpenShift,
+    RemoveShiftMember,
     Shift,
     ShiftFigures,
 )
 from pourline.contracts.guests import AccessDenied
 from pourline.contracts.money import GuestRefunded, GuestToppedUp, PourAccepted
-from pourline.kit import migrations
+from pourline.contracts.packages import SaleLine, SaleRecorded
+from pourline.contracts.shifts import GetShiftReport
+from pourline.contracts.stock import MovementSource, StockCorrected
+from pourline.contracts.taps import ConfigChanged
 from pourline.kit.db import Database, UnitOfWork
 from pourline.kit.errors import Rejected
 from pourline.kit.ids import new_id
 from pourline.kit.nats import Caller, Context
 from pourline.local.servers import NatsServer
 from pourline.shift.app import build
-from pourline.shift.handlers import figures, opening
+from pourline.shift.errors import MemberUnknown
+from pourline.shift.handlers import closing, figures, opening
 from pourline.shift.invariants import INVARIANTS
 from pourline.shift.settings import Settings
 from pourline.testkit.clock import FakeClock
 from pourline.testkit.plugin import FreshDatabase
 from pourline.testkit.services import running
 from pourline.testkit.until import until
+from pourline.upkeep import migrations
 
 STAFF = Context(actor="anna", level=3)
 Told = TypeVar("Told", bound=Event)
@@ -117,6 +124,32 @@ async def house(fresh_database: FreshDatabase, clock: FakeClock) -> AsyncIterato
     yield house
     assert await house.offenders() == []
     await database.close()
+
+
+async def test_closed_shifts_are_listed_by_weekday_newest_first(house: House) -> None:
+    opened = []
+    for _ in range(15):
+        shift = await house.open()
+        await house.take(figures.count_pours, pour(house.clock.now()))
+        await house.close(shift.id)
+        opened.append(shift)
+        house.clock.advance(days=1)
+    going_on = await house.open()
+
+    async def listed(**fields: object) -> Listing[Shift]:
+        async with house.database.transaction() as unit:
+            query = ListShifts.model_validate(fields)
+            return await opening.list_shifts(query, unit, STAFF)
+
+    everyone = await listed()
+    first = await listed(weekday=opened[0].opened_at.isoweekday(), limit=2)
+    second = await listed(weekday=opened[0].opened_at.isoweekday(), limit=2, cursor=first.next)
+
+    assert [one.id for one in everyone.items] == [one.id for one in reversed(opened)]
+    assert going_on.id not in {one.id for one in everyone.items}
+    assert [one.id for one in first.items] == [opened[14].id, opened[7].id]
+    assert ([one.id for one in second.items], second.next) == ([opened[0].id], None)
+    assert first.items[0].figures.pours == 1
 
 
 def test_the_migrations_make_the_tables(fresh_database: FreshDatabase) -> None:
@@ -227,3 +260,86 @@ async def test_over_the_bus_a_shift_opens_and_a_repeated_event_counts_once(
 
         seen = await until(figures, lambda shown: shown.pours >= 2)
     assert (seen.pours, seen.revenue) == (2, 351)
+
+
+@pytest.mark.requirement("SH-1")
+async def test_members_join_leave_and_come_back(house: House) -> None:
+    shift = await house.open()
+
+    async def order(model: type[AddShiftMember] | type[RemoveShiftMember], name: str) -> Shift:
+        async with house.database.transaction() as unit:
+            if model is AddShiftMember:
+                joins = AddShiftMember(shift_id=shift.id, member=name)
+                return await opening.add_member(joins, unit, STAFF)
+            leaves = RemoveShiftMember(shift_id=shift.id, member=name)
+            return await opening.remove_member(leaves, unit, STAFF)
+
+    await order(AddShiftMember, "ana")
+    await order(AddShiftMember, "ben")
+    left = await order(RemoveShiftMember, "ana")
+    assert left.members == ["ben"]
+    assert [(one.name, one.left_at) for one in left.team] == [
+        ("ana", house.clock.now()),
+        ("ben", None),
+    ]
+    with pytest.raises(MemberUnknown):
+        await order(RemoveShiftMember, "nobody")
+    assert (await order(AddShiftMember, "ana")).members == ["ana", "ben"]
+
+
+@pytest.mark.requirement("SH-3")
+async def test_a_shift_over_midnight_and_a_change_of_clocks_keeps_its_day(house: House) -> None:
+    for version, (key, value) in enumerate(
+        {"timezone": "Europe/Berlin", "business_day_begins": "05:00"}.items(), start=1
+    ):
+        change = ConfigChanged(key=key, value=value)
+        async with house.database.transaction() as unit:
+            await figures.know_config([told(change).model_copy(update={"version": version})], unit)
+    evening = datetime.fromisoformat("2026-10-24T20:00:00Z")
+    house.clock.advance(seconds=(evening - house.clock.now()).total_seconds())
+    shift = await house.open()
+    before = house.clock.now()
+    for _ in range(9):
+        house.clock.advance(hours=1)
+        await house.take(figures.count_pours, pour(house.clock.now()))
+
+    current = await house.current()
+    assert current.business_day == shift.business_day == date(2026, 10, 24)
+    assert current.figures.pours == 9
+    assert house.clock.now() - before == timedelta(hours=9), "22:00 to 06:00, an hour twice"
+
+
+@pytest.mark.requirement("SH-3")
+async def test_sales_and_what_counts_of_the_stock_found_stand_in_the_report(house: House) -> None:
+    shift = await house.open()
+    now = house.clock.now()
+    sale = SaleRecorded(
+        sale_id="s",
+        transaction_id="till-1",
+        location="main",
+        lines=[SaleLine(item_id="rum", quantity=Decimal(1))],
+        amount=900,
+        sold_by="till",
+        at=now,
+    )
+    count = StockCorrected(
+        item_id="rum",
+        source=MovementSource.RECONCILIATION,
+        delta=Decimal("-0.25"),
+        stock_after=Decimal(1),
+        transaction_id="c",
+        reason="monthly",
+        actor="anna",
+        at=now,
+    )
+    adjusted = count.model_copy(update={"source": MovementSource.MANUAL_ADJUSTMENT})
+    await house.take(figures.count_sales, sale, sale)
+    await house.take(figures.count_discrepancies, count, count, adjusted)
+
+    async with house.database.transaction() as unit:
+        report = await closing.get_report(GetShiftReport(shift_id=shift.id), unit, STAFF)
+
+    lines = {(line.what, line.key): line for line in report.lines}
+    assert (lines["sales", "till"].count, lines["sales", "till"].amount) == (2, 1800)
+    off = lines["discrepancies", "rum"]
+    assert (off.count, off.quantity) == (2, Decimal("-0.5"))

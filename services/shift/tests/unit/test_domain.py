@@ -1,12 +1,22 @@
 """Where a happening counts."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from pourline.kit.ids import new_id
 from pourline.shift import domain
-from pourline.shift.domain import Bucket, Figures, Happening, OpenShift, Place, place_of, sum_up
+from pourline.shift.domain import (
+    Bucket,
+    Figures,
+    Happening,
+    OpenShift,
+    Place,
+    business_day,
+    place_of,
+    sum_up,
+)
 
 OPENED = datetime(2026, 5, 1, 18, tzinfo=UTC)
 SHIFT = OpenShift(shift_id=new_id(), opened_at=OPENED)
@@ -53,3 +63,24 @@ def test_the_till_holds_its_float_and_what_was_paid_in_cash_less_what_was_paid_b
     ]
 
     assert domain.cash_expected(10_000, lines) == 14_300
+
+
+@pytest.mark.requirement("SH-3")
+@pytest.mark.parametrize(
+    ("opened", "zone", "day"),
+    [
+        ("2026-10-24T20:00:00Z", "Europe/Berlin", date(2026, 10, 24)),
+        ("2026-10-25T00:30:00Z", "Europe/Berlin", date(2026, 10, 24)),  # 02:30, the first time
+        ("2026-10-25T01:30:00Z", "Europe/Berlin", date(2026, 10, 24)),  # 02:30, the second time
+        ("2026-10-25T04:59:00Z", "Europe/Berlin", date(2026, 10, 24)),
+        ("2026-10-25T05:00:00Z", "Europe/Berlin", date(2026, 10, 25)),  # 06:00, now UTC+1
+        ("2026-03-29T03:59:00Z", "Europe/Berlin", date(2026, 3, 28)),
+        ("2026-03-29T04:00:00Z", "Europe/Berlin", date(2026, 3, 29)),  # 06:00, now UTC+2
+        ("2026-05-02T03:00:00Z", "America/New_York", date(2026, 5, 1)),
+        ("2026-05-02T03:00:00Z", "UTC", date(2026, 5, 1)),
+    ],
+)
+def test_a_shift_counts_for_the_evening_it_belongs_to(opened: str, zone: str, day: date) -> None:
+    at = datetime.fromisoformat(opened)
+
+    assert business_day(at, ZoneInfo(zone), time(6)) == day

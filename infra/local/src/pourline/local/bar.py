@@ -4,10 +4,10 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from pourline.contracts.topology import BRIDGE, SERVICES
+from pourline.kit.trust import Trust
 from pourline.local import credentials
 from pourline.local.access import authorization
 from pourline.local.credentials import Secrets
@@ -18,13 +18,14 @@ from pourline.local.environment import (
     names_databases,
     setting,
 )
-from pourline.local.errors import MisuseError, UnavailableError
+from pourline.local.errors import MisuseError
 from pourline.local.paths import DataDir, RunFacts
 from pourline.local.ports import LOOPBACK, free_port, local_address, require_free
 from pourline.local.process import Command
 from pourline.local.servers import MqttListener, NatsServer, PostgresServer
 from pourline.local.servers.embedded import EmbeddedServer
 from pourline.local.servers.postgres import SUPERUSER
+from pourline.local.tls import listeners, trust
 
 AFTER_A_KILL_S = 5.0
 """The children of a killed bar are still dying, and hold its ports, for this long at most."""
@@ -52,6 +53,7 @@ class Bar:
         self.environ = environ
         self.secrets = credentials.load_or_make(options.data_dir)
         self.foreign = foreign_broker(environ)
+        self.listeners = listeners(environ)
         self._patience_s = AFTER_A_KILL_S if options.data_dir.was_left_running else 0.0
         self.nats = self._make_nats(options)
         self.postgres = self._make_postgres()
@@ -71,6 +73,11 @@ class Bar:
     def surroundings(self) -> Surroundings:
         """What services and commands are given."""
         return Surroundings(environ=self.environ, secrets=self.secrets, facts=self.facts)
+
+    @property
+    def trust(self) -> Trust:
+        """Whom the supervisor trusts when it asks its own console."""
+        return trust(self.environ, own=True)
 
     def command(self, name: str, *arguments: str, logged: bool = True) -> Command:
         """Return a command of ours as a process of its own."""
@@ -102,6 +109,7 @@ class Bar:
             port=options.nats_port,
             mqtt=self._mqtt_listener(options),
             authorization=authorization(self.secrets),
+            tls=self.listeners,
         )
         server.log = self.data_dir.log(server.name)
         self._require_free(LOOPBACK, server.port, "nats")
@@ -111,12 +119,9 @@ class Bar:
 
     def _mqtt_listener(self, options: Options) -> MqttListener:
         """Return where devices connect; behind a foreign broker only the bar's own services do."""
-        certificate, key = certificate_pair(self.environ)
         if self.foreign:
             return MqttListener()
-        return MqttListener(
-            host=options.mqtt_host, port=options.mqtt_port, certificate=certificate, key=key
-        )
+        return MqttListener(host=options.mqtt_host, port=options.mqtt_port)
 
     def _make_postgres(self) -> PostgresServer | None:
         if names_databases(self.environ):
@@ -126,7 +131,7 @@ class Bar:
     def _make_facts(self, options: Options) -> RunFacts:
         port = options.http_port or free_port(options.http_host)
         self._require_free(options.http_host, port, "http")
-        scheme = "https" if certificate_pair(self.environ)[0] else "http"
+        scheme = "https" if self.listeners else "http"
         return RunFacts(
             pid=os.getpid(),
             http_host=options.http_host,
@@ -150,20 +155,7 @@ def own_postgres(data_dir: DataDir, secrets: Secrets, *, port: int = 0) -> Postg
     return server
 
 
-def certificate_pair(environ: Mapping[str, str]) -> tuple[Path, Path] | tuple[None, None]:
-    """Return certificate and key of the outer listeners; both or neither."""
-    certificate, key = environ.get("TLS_CERT_FILE"), environ.get("TLS_KEY_FILE")
-    if not certificate and not key:
-        return None, None
-    if not certificate or not key:
-        raise MisuseError("TLS_CERT_FILE and TLS_KEY_FILE belong together")
-    for path in (certificate, key):
-        if not Path(path).is_file():
-            raise UnavailableError(f"no such file: {path}")
-    return Path(certificate).absolute(), Path(key).absolute()
-
-
 def without_credentials(url: str | None) -> str:
-    """Return a server's address without user and password."""
-    parts = urlsplit(url or "")
+    """Return a server's address without user and password; of a cluster's the first."""
+    parts = urlsplit((url or "").split(",")[0].strip())
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

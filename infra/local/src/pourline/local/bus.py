@@ -14,14 +14,15 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from pourline.contracts import subjects
+from pourline.kit.trust import SafeClient, Trust
 from pourline.local.errors import UnavailableError
 from pourline.local.watch import ANSWER_WITHIN_S
 
 Topology = Callable[[Client], Awaitable[None]]
 
 CONNECT_WITHIN_S = 5
-DECLARED_WITHIN_S = 20
-"""Recovering a large store after a crash takes its time."""
+DECLARED_WITHIN_S = 45
+"""Recovering a large store after a crash takes its time, and so does a cluster's first election."""
 
 SILENT_AFTER_S = 2.5
 """Leaves time, within `ANSWER_WITHIN_S`, to see whether it is the bus that is silent."""
@@ -46,10 +47,12 @@ class Bus:
     A server that comes back may have lost its store; declaring what is there changes nothing.
     """
 
-    def __init__(self, url: str, *, topology: Topology) -> None:
+    def __init__(self, url: str, *, topology: Topology, trust: Trust | None = None) -> None:
         self._url = url
+        self._trust = trust or Trust()
+        self._tls = self._trust.context() if url.startswith("tls://") else None
         self._topology = topology
-        self._connection = Client()
+        self._connection: Client = SafeClient()
         self._declaring: asyncio.Task[None] | None = None
         self._echo = ""
         self._refusal = "no answer"
@@ -57,7 +60,9 @@ class Bus:
     async def __aenter__(self) -> Self:
         try:
             await self._connection.connect(
-                self._url,
+                self._url.split(","),
+                tls=self._tls,
+                disconnected_cb=self._on_disconnect,
                 connect_timeout=CONNECT_WITHIN_S,
                 max_reconnect_attempts=NEVER_GIVE_UP,
                 reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type] # a float serves
@@ -117,6 +122,12 @@ class Bus:
     async def conditions(self, services: Sequence[str]) -> list[Condition]:
         """Ask several services at once."""
         return list(await asyncio.gather(*(self.condition(service) for service in services)))
+
+    async def _on_disconnect(self) -> None:
+        """Take certificates that were renewed meanwhile; unreadable ones change nothing."""
+        if self._tls:
+            with suppress(OSError):
+                self._trust.renew(self._tls)
 
     async def _on_reconnect(self) -> None:
         if self._declaring:

@@ -14,7 +14,8 @@ from pourline.local.errors import MisuseError
 
 EPILOG = """\
 exit codes: 0 fine; 1 a check failed; 2 wrong use; 69 a part is unavailable (a port in use, a data
-directory that is locked or cannot be written, a server that does not start)
+directory that is locked or cannot be written, a server that does not start); 78 a newer version
+changed a database so that this one may not run on it
 """
 
 DATA_DIR_DEFAULT = Path(".pourline")
@@ -68,6 +69,15 @@ COMMANDS = {
         arguments=(
             _argument("--level", type=int, required=True, choices=range(1, 6)),
             _argument("--subject", default="command-line", metavar="NAME"),
+        ),
+    ),
+    "ca": Subcommand(
+        help="make a bar's own certificate authority, and certificates signed by it",
+        module="authority",
+        arguments=(
+            _argument("--dir", type=Path, required=True, help="where they lie, ca.key too"),
+            _argument("--host", nargs="+", metavar="NAME", help="names and addresses of the bar"),
+            _argument("--client", nargs="+", metavar="NAME", help="clients, renewed if known"),
         ),
     ),
     "controller": Subcommand(help="run the reference tap controller", module="devices"),

@@ -7,7 +7,7 @@ import hmac
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,9 +22,9 @@ PASSWORD_LENGTH = 40
 class Secrets:
     """What only the bar itself may know. `callout_issuer` is the public half of the seed."""
 
-    master_key: str
-    token_key: str
-    callout_seed: str
+    master_key: str = field(repr=False)
+    token_key: str = field(repr=False)
+    callout_seed: str = field(repr=False)
     callout_issuer: str
 
     def password(self, server: str, user: str) -> str:

@@ -1,19 +1,24 @@
 """Which servers and secrets a service is given: what the environment names, else the bar's own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from pourline.contracts.topology import BRIDGE, SERVICES
+from pourline.kit.trust import Trust
 from pourline.local.access import SYSTEM
 from pourline.local.credentials import Secrets
 from pourline.local.errors import MisuseError, UnavailableError
 from pourline.local.paths import RunFacts
 from pourline.local.ports import LOOPBACK
+from pourline.local.tls import trust, variables
 
 WITHOUT_DATABASE = frozenset({"console"})
 WITH_DATABASE = tuple(service for service in SERVICES if service not in WITHOUT_DATABASE)
+
+REPLICAS = ("1", "3", "5")
+"""An even number would store more and survive no more."""
 
 
 def snake(service: str) -> str:
@@ -67,17 +72,26 @@ def names_databases(environ: Mapping[str, str]) -> bool:
     return not missing
 
 
+def replicas(environ: Mapping[str, str]) -> int:
+    """Return on how many servers of a cluster each stream is stored (`NATS_REPLICAS`, else 1)."""
+    text = setting(environ, "NATS_REPLICAS") or "1"
+    if text not in REPLICAS:
+        raise MisuseError(f"NATS_REPLICAS is {text}: it must be {', '.join(REPLICAS)}")
+    return int(text)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """Environment, secrets and, while the bar runs, where its servers listen."""
 
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     secrets: Secrets
     facts: RunFacts | None
 
     def of_service(self, service: str) -> dict[str, str]:
         """Return every variable that `service` is given beside those it inherits."""
         given = {"NATS_URL": self.nats_url(service), "MQTT_URL": self.mqtt_url(service)}
+        given |= variables(self.environ, own=self.owns_bus)
         if service in WITH_DATABASE:
             given["DATABASE_URL"] = self.database_url(service)
         if service in {"auth-lock", "console"}:
@@ -92,6 +106,16 @@ class Surroundings:
         if service == BRIDGE:
             given["MQTT_BRIDGE_URL"] = self._required(foreign)
         return given
+
+    @property
+    def owns_bus(self) -> bool:
+        """Whether the bus is the bar's own."""
+        return not setting(self.environ, "NATS_URL")
+
+    @property
+    def trust(self) -> Trust:
+        """Whom a command that speaks to the bus trusts."""
+        return trust(self.environ, own=self.owns_bus)
 
     def nats_url(self, user: str) -> str:
         """Return the bus, with the credentials of a user."""
@@ -118,13 +142,20 @@ class Surroundings:
 
     def _of_gatekeeper(self) -> dict[str, str]:
         seed = setting(self.environ, "AUTH_CALLOUT_SEED") or self.secrets.callout_seed
-        given = {"AUTH_CALLOUT_SEED": seed}
+        system = self.system_url()
+        return {"AUTH_CALLOUT_SEED": seed} | ({"SYSTEM_NATS_URL": system} if system else {})
+
+    def system_url(self) -> str:
+        """Return the bus with its system account's credentials; empty where nobody names it."""
         system = setting(self.environ, "SYSTEM_NATS_URL")
+        named = setting(self.environ, "NATS_URL") or ""
         if system:
-            given["SYSTEM_NATS_URL"] = system
-        elif self.facts and self.facts.nats_url:
-            given["SYSTEM_NATS_URL"] = self._with_user(self.facts.nats_url, SYSTEM)
-        return given
+            return system
+        if "{service}" in named:
+            return self.nats_url(SYSTEM)
+        if self.facts and self.facts.nats_url:
+            return self._with_user(self.facts.nats_url, SYSTEM)
+        return ""
 
     @staticmethod
     def _required(foreign: str | None) -> str:
@@ -134,7 +165,8 @@ class Surroundings:
 
     def _bus_url(self, name: str, named: str | None, user: str, own: str | None) -> str:
         if named:
-            return named.replace("{service}", user)
+            password = self.secrets.password("nats", user)
+            return named.replace("{service}", user).replace("{password}", password)
         if not own:
             raise UnavailableError(f"no bar runs in this data directory, and {name} is not set")
         return self._with_user(own, user)

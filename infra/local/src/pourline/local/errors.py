@@ -4,6 +4,7 @@ OK = 0
 CHECK_FAILED = 1
 WRONG_USE = 2
 UNAVAILABLE = 69
+TOO_OLD = 78
 
 
 class CommandError(Exception):
@@ -22,3 +23,9 @@ class UnavailableError(CommandError):
     """A part that is needed is not there: a port, a folder, a lock, a server."""
 
     exit_code = UNAVAILABLE
+
+
+class TooOldError(CommandError):
+    """This version may not run on a database that a newer one migrated."""
+
+    exit_code = TOO_OLD

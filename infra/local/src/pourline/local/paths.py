@@ -34,6 +34,8 @@ class DataDir:
         self.secrets = self.root / "secrets.json"
         self.postgres = self.root / "postgres"
         self.nats = self.root / "nats"
+        self.backup_note = self.root / "backup.json"
+        """When the last backup of this folder was made, for whoever watches its age."""
         self._run = self.root / "run.json"
         self._lock = self.root / "lock"
 
@@ -83,6 +85,13 @@ class DataDir:
             yield
         finally:
             self._run.unlink(missing_ok=True)
+
+    def backup_age_s(self, now_s: float) -> float | None:
+        """Return how old the last backup is that was made from here; None where none was."""
+        try:
+            return max(0.0, now_s - float(json.loads(self.backup_note.read_text())["made_at_s"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def facts(self) -> RunFacts | None:
         """Return where the bar in this folder listens, None when none runs."""

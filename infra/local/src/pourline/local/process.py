@@ -12,12 +12,15 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 POLL_S = 0.02
 """How often a condition that has no event of its own is looked at."""
+
+TO_PEOPLE = "pourline: "
+"""How a line begins that a command of ours says to people."""
 
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 """A log larger than this is put aside when its process is first started."""
@@ -38,7 +41,7 @@ class Command:
 
     name: str
     argv: Sequence[str]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     log: Path | None = None
     identity: Identity | None = None
     stop_signal: signal.Signals = signal.SIGTERM
@@ -118,6 +121,16 @@ def last_line(log: Path) -> str:
     except OSError:
         return "no log"
     return lines[-1] if lines else "it said nothing"
+
+
+def told(log: Path, *, since: int) -> list[str]:
+    """Return what a command of ours said to people after so many bytes of its log."""
+    with log.open("rb") as lines:
+        lines.seek(since)
+        text = lines.read().decode(errors="replace")
+    return [
+        line.removeprefix(TO_PEOPLE) for line in text.splitlines() if line.startswith(TO_PEOPLE)
+    ]
 
 
 def rotate(log: Path) -> None:

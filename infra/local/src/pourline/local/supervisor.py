@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from pourline.local import process
-from pourline.local.errors import UnavailableError
+from pourline.local.errors import TOO_OLD, TooOldError, UnavailableError
 from pourline.local.process import POLL_S, Command
 from pourline.local.watch import Answers, Watch
 
@@ -109,9 +109,12 @@ class Supervisor:
         self._lives.append(asyncio.create_task(child.run(), name=command.name))
         return child
 
-    def watch(self, child: Child, answers: Answers) -> None:
-        """Replace the child's process, from its first answer on, when it answers nobody."""
-        life = Watch(child.command.name, child, answers).run()
+    def watch(self, child: Child, answers: Answers, *, complaint: str = "") -> None:
+        """Replace the child's process, from its first answer on, when it answers nobody.
+
+        A `complaint` says what else a "no" means; then any "no" counts.
+        """
+        life = Watch(child.command.name, child, answers, complaint=complaint).run()
         self._watches.append(asyncio.create_task(life, name=f"watch {child.command.name}"))
 
 
@@ -124,12 +127,22 @@ async def ended(tasks: Sequence[asyncio.Task[None]]) -> None:
 
 
 async def run_once(command: Command) -> None:
-    """Run a command to its end; raises UnavailableError with its last words when it fails."""
+    """Run a command to its end; raises UnavailableError with its last words when it fails.
+
+    What it said to people, in lines that begin with our name, is said again; raises TooOldError
+    when it ended so.
+    """
+    begun = command.log.stat().st_size if command.log and command.log.exists() else 0
     running = process.start(command)
     try:
         code = await process.exited(running)
     finally:
         process.kill(running)
+    said = process.told(command.log, since=begun) if command.log else []
+    if code == TOO_OLD:
+        raise TooOldError(said[-1] if said else _ending(code))
+    for line in said if code == 0 else ():
+        _say(line)
     if code != 0:
         reason = process.last_line(command.log) if command.log else _ending(code)
         raise UnavailableError(f"{command.name} failed: {reason}")

@@ -30,16 +30,20 @@ async def apply_topology(
     *,
     streams: Iterable[Stream] = STREAMS,
     consumers: Iterable[Consumer] = CONSUMERS,
+    replicas: int = 1,
 ) -> None:
-    """Declare streams and durable consumers; what is there already is brought up to date."""
+    """Declare streams and durable consumers; what is there already is brought up to date.
+
+    Each stream is stored on `replicas` servers.
+    """
     jetstream = bus.jetstream()
     for stream in streams:
-        await _declare_stream(jetstream, stream)
+        await _declare_stream(jetstream, stream, replicas)
     for consumer in consumers:
         await jetstream.add_consumer(consumer.stream, _consumer_config(consumer))
 
 
-async def _declare_stream(jetstream: JetStreamContext, stream: Stream) -> None:
+async def _declare_stream(jetstream: JetStreamContext, stream: Stream, replicas: int) -> None:
     config = StreamConfig(
         name=stream.name,
         subjects=list(stream.subjects),
@@ -49,7 +53,7 @@ async def _declare_stream(jetstream: JetStreamContext, stream: Stream) -> None:
         max_age=stream.max_age_s,
         max_bytes=stream.max_bytes,
         duplicate_window=min(DUPLICATE_WINDOW_S, stream.max_age_s),
-        num_replicas=1,
+        num_replicas=replicas,
     )
     try:
         await jetstream.stream_info(stream.name)

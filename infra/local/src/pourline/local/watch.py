@@ -32,10 +32,15 @@ class Life(Protocol):
 
 
 class Watch:
-    """Ends a life that once answered and does so no more."""
+    """Ends a life that once answered and does so no more.
 
-    def __init__(self, name: str, life: Life, answers: Answers) -> None:
+    With a `complaint` the answer is about something else: "no" is then an answer too, and counts
+    from a life's first one.
+    """
+
+    def __init__(self, name: str, life: Life, answers: Answers, *, complaint: str = "") -> None:
         self._name = name
+        self._complaint = complaint
         self._life = life
         self._answers = answers
         self._answered: int | None = None
@@ -53,12 +58,14 @@ class Watch:
         answer = await self._asked()
         if answer:
             self._answered = pid
-        if answer is not False or pid is None or pid != self._answered:
+        is_starting = pid != self._answered and not self._complaint
+        if answer is not False or pid is None or is_starting:
             self._silences = 0
             return
         self._silences += 1
         if self._silences >= SILENCES_MAX and self._life.pid == pid:
-            print(f"pourline: {self._name} answers nobody; ending it", file=sys.stderr, flush=True)
+            why = self._complaint or "answers nobody"
+            print(f"pourline: {self._name} {why}; ending it", file=sys.stderr, flush=True)
             self._silences = 0
             self._life.end()
 

@@ -1,26 +1,27 @@
 """One question over HTTP, without loading an HTTP client into the supervisor."""
 
 import asyncio
-import ssl
 from contextlib import suppress
 from urllib.parse import urlsplit
+
+from pourline.kit.trust import Trust
 
 LIVE, READY = "/health/live", "/health/ready"
 ANSWER_WITHIN_S = 5.0
 
 
-async def answers(url: str, path: str = READY) -> bool:
+async def answers(url: str, path: str = READY, trust: Trust | None = None) -> bool:
     """Return whether the console at this address says that the bar is ready, or that it lives."""
     try:
-        return await asyncio.wait_for(_status(url, path), ANSWER_WITHIN_S) == 200
+        return await asyncio.wait_for(_status(url, path, trust or Trust()), ANSWER_WITHIN_S) == 200
     except (OSError, TimeoutError, ValueError):
         return False
 
 
-async def _status(url: str, path: str) -> int:
+async def _status(url: str, path: str, trust: Trust) -> int:
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(
-        parts.hostname, parts.port, ssl=_any_certificate() if parts.scheme == "https" else None
+        parts.hostname, parts.port, ssl=trust.context() if parts.scheme == "https" else None
     )
     try:
         writer.write(f"GET {path} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
@@ -31,11 +32,3 @@ async def _status(url: str, path: str) -> int:
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
-
-
-def _any_certificate() -> ssl.SSLContext:
-    """Our own console's certificate names the bar, not this loopback address."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context

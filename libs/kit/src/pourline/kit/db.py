@@ -6,7 +6,9 @@ same commit.
 
 import asyncio
 import os
+import re
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -34,6 +36,18 @@ SILENCE_MAX_S = 15.0
 
 Row = dict[str, Any]
 Parameters = Mapping[str, object] | Sequence[object]
+
+
+_EVERY_COLUMN = re.compile(r"(?:SELECT|RETURNING|\.)\s*\*")
+
+
+def _may_prepare(sql: str) -> bool | None:
+    """Return False for what returns every column of a table, None for all else.
+
+    A prepared statement fails once its table has a column more, and a newer version beside this
+    one adds columns while it runs.
+    """
+    return False if _EVERY_COLUMN.search(sql) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +82,13 @@ class UnitOfWork:
     async def all(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         """Return every row of a bounded query."""
         async with self.connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(sql, parameters)
+            await cursor.execute(sql, parameters, prepare=_may_prepare(sql))
             return await cursor.fetchall()
 
     async def maybe(self, sql: str, parameters: Parameters | None = None) -> Row | None:
         """Return the only row, or None."""
         async with self.connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(sql, parameters)
+            await cursor.execute(sql, parameters, prepare=_may_prepare(sql))
             return await cursor.fetchone()
 
     async def one(self, sql: str, parameters: Parameters | None = None) -> Row:
@@ -104,11 +118,7 @@ class UnitOfWork:
         )
         self.announcements.append(
             Announcement(
-                id=event_id,
-                subject=subject,
-                aggregate=aggregate,
-                version=version,
-                payload=envelope,
+                id=event_id, subject=subject, aggregate=aggregate, version=version, payload=envelope
             )
         )
         return event_id
@@ -191,6 +201,8 @@ class Database:
         self._clock = clock
         self._silence_max_s = silence_max_s
         self._checking: asyncio.Task[None] | None = None
+        self.commit_s: float | None = None
+        """What the last commit took that told something, and so waited for the disk."""
         self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
             url,
             min_size=1,
@@ -233,6 +245,9 @@ class Database:
                         if not refused.on_record:
                             raise
                     await unit.save_announcements()
+                    saved_s = time.monotonic()
+                if unit.announcements:
+                    self.commit_s = time.monotonic() - saved_s
         if refused:
             raise refused
 

@@ -149,7 +149,7 @@ class GapWatch:
         async with self._database.transaction() as unit:
             row = await unit.maybe(
                 "SELECT seq FROM inbox_confirmed WHERE consumer = %s AND producer = %s",
-                (self._consumer, producer),
+                (self._consumer, self._source(producer)),
             )
         return int(row["seq"]) if row else 0
 
@@ -162,5 +162,9 @@ class GapWatch:
                 ON CONFLICT (consumer, producer)
                 DO UPDATE SET seq = greatest(inbox_confirmed.seq, excluded.seq)
                 """,
-                (self._consumer, producer, seq),
+                (self._consumer, self._source(producer), seq),
             )
+
+    def _source(self, producer: str) -> str:
+        """Return what was confirmed: a version that reads other events looks at them all anew."""
+        return f"{producer}: {' '.join(sorted(self._read[producer]))}"

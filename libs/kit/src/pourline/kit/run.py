@@ -42,8 +42,16 @@ def run_service(
     supervises starts a clean one.
     """
     telemetry.set_up_logs(service=settings.service, level=settings.log_level)
-    telemetry.set_up_traces(service=settings.service, endpoint=settings.otel_exporter_otlp_endpoint)
-    return uvloop.run(_run(settings.service, build))  # half the cost of waiting for a socket
+    # Half the cost of waiting for a socket.
+    return uvloop.run(_ending(_run(settings.service, build)))
+
+
+async def _ending(service: Coroutine[Any, Any, int]) -> int:
+    """Leave no task to the end of the loop, which cancels each but once and waits for ever."""
+    try:
+        return await service
+    finally:
+        await _cancel(asyncio.all_tasks() - {asyncio.current_task()})
 
 
 async def _run(name: str, build: Callable[[], Coroutine[Any, Any, Service]]) -> int:
@@ -55,7 +63,6 @@ async def _run(name: str, build: Callable[[], Coroutine[Any, Any, Service]]) -> 
     stopping = asyncio.create_task(stop.wait(), name="stop")
     await asyncio.wait({building, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not building.done():
-        building.cancel()
         return 0
     service = building.result()
     pulse = Pulse()
@@ -76,13 +83,16 @@ async def _run(name: str, build: Callable[[], Coroutine[Any, Any, Service]]) -> 
 
 
 async def _close(service: Service, tasks: set[asyncio.Task[None]]) -> None:
-    pending = tasks
-    while pending:
-        for task in pending:
-            task.cancel()
-        # Again: before Python 3.12 a wait that ends at this moment swallows a cancellation.
-        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
+    await _cancel(tasks)
     await asyncio.gather(*tasks, return_exceptions=True)
     for close in reversed(service.closers):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(close(), STOP_WAIT_S)
+
+
+async def _cancel(pending: set[asyncio.Task[Any]]) -> None:
+    """Cancel, and again: before Python 3.12 a wait that ends at this moment swallows it."""
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)

@@ -1,7 +1,7 @@
 """Logs as JSON facts, and traces that cross MQTT, NATS and the outbox.
 
 A trace travels as a W3C `traceparent`: in a device's payload, in a NATS header, in the outbox
-row. Without an endpoint no SDK is loaded and a span costs next to nothing.
+row. Where they go is `pourline.upkeep`'s affair; without an endpoint a span costs next to nothing.
 """
 
 import json
@@ -50,22 +50,6 @@ def set_up_logs(*, service: str, level: str = "INFO") -> None:
     # The clients report each reconnect as an error of theirs; ours say it once, with fields.
     logging.getLogger("nats").setLevel(logging.CRITICAL)
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-
-
-def set_up_traces(*, service: str, endpoint: str) -> None:
-    """Export spans over OTLP to `endpoint`; nothing is loaded when there is none."""
-    if not endpoint:
-        return
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 20 MB that only tracing needs
-        OTLPSpanExporter,
-    )
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 as above
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 as above
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 as above
-
-    provider = TracerProvider(resource=Resource.create({"service.name": f"pourline-{service}"}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces")))
-    trace.set_tracer_provider(provider)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from pourline.auth_lock.handlers.answers import Asked
 from pourline.auth_lock.handlers.authorize import Authorize
 from pourline.auth_lock.handlers.visits import SettleFirst
 from pourline.auth_lock.invariants import INVARIANTS
-from pourline.auth_lock.store import locks, taps
+from pourline.auth_lock.store import beverages, locks
 from pourline.auth_lock.store.taps import StatusWord
 from pourline.contracts import guests
 from pourline.contracts.base import Command, Envelope, Event
@@ -246,7 +246,7 @@ class Bar:
     async def close_visit(self) -> Visit:
         """Close the visit as staff do."""
         order = CloseVisit(visit_id=self.visit.id, reason="left")
-        await SettleFirst(database=self.database, caller=self.caller)(order)
+        await SettleFirst(database=self.database, caller=self.caller)(order, STAFF)
         async with self.database.transaction() as unit:
             return await visits.close_visit(order, unit, STAFF)
 
@@ -361,7 +361,7 @@ async def seat_tap(database: Database, clock: FakeClock, beverage_id: UUID, tap:
     async with database.transaction() as unit:
         await tap_handlers.create_tap(tap, unit, STAFF)
         await tap_handlers.take_status(unit, [status_word(tap.id, TapStatus(online=True), clock)])
-        await taps.save_price(
+        await beverages.save_price(
             unit, beverage_id=beverage_id, from_at=clock.now(), price_per_litre=900
         )
     await connect_keg(database, clock, tap.id, beverage_id)

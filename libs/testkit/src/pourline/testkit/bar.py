@@ -14,11 +14,12 @@ from typing import Any
 import httpx
 import psutil
 
+from pourline.kit.trust import Trust
 from pourline.testkit.until import until
 
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
-NOT_INHERITED = ("MQTT_URL", "MQTT_BRIDGE_URL", "NATS_URL", "DATABASE_URL")
+NOT_INHERITED = ("MQTT_URL", "MQTT_BRIDGE_URL", "NATS_URL", "DATABASE_URL", "TLS_")
 
 Json = dict[str, Any]
 
@@ -50,6 +51,8 @@ class RunningBar:
         self._environment = _environment() | dict(environment or {})
         self.base_url = self.mqtt_url = self.nats_url = ""
         self._process: asyncio.subprocess.Process | None = None
+        self.trust: Trust | None = None
+        """Whom the tests trust when the bar speaks TLS; nobody is asked where it is None."""
         self._owner = ""
         self._numbers = itertools.count(1)
 
@@ -70,12 +73,23 @@ class RunningBar:
         self._owner = await self.token(level=5)
 
     async def stop(self) -> int:
-        """Stop it as Ctrl-C does and return its exit code."""
-        assert self._process is not None
-        if self._process.returncode is None:
-            self._process.send_signal(signal.SIGINT)
+        """Stop it as Ctrl-C does and return its exit code; one never started is stopped."""
+        if self._process is None:
+            return 0
+        self._signal(signal.SIGINT)
         async with asyncio.timeout(STOP_WITHIN_S):
             return await self._process.wait()
+
+    def hang_up(self) -> None:
+        """Say that files were renewed, as `kill -HUP` does."""
+        self._signal(signal.SIGHUP)
+
+    def _signal(self, number: signal.Signals) -> None:
+        # Not by asyncio's own `send_signal`: before Python 3.13 that asks first whether the process
+        # ended, and so may take the exit code from the loop, which then says 255 (CPython 87744).
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
 
     async def token(self, *, level: int, subject: str = "tests") -> str:
         """Return a bearer token."""
@@ -95,11 +109,22 @@ class RunningBar:
         output, _ = await process.communicate()
         return process.returncode or 0, output.decode()
 
+    async def start_another(self, service: str, *, log: Path) -> asyncio.subprocess.Process:
+        """Start another instance of a service beside the bar's own; the caller ends it."""
+        with log.open("a") as output:
+            return await asyncio.create_subprocess_exec(
+                *_pourline("serve", self.data_dir, service),
+                stdout=output,
+                stderr=output,
+                env=self._environment,
+            )
+
     async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 httpx's own options
         """Send a request as the owner and return the response, whatever it is."""
         headers = {"Authorization": f"Bearer {self._owner}"} | options.pop("headers", {})
         # A client a request: the bar outlives the event loop of a single test.
-        async with httpx.AsyncClient(base_url=self.base_url, timeout=30, verify=False) as client:  # noqa: S501 plain HTTP on the loopback
+        verify = self.trust.context() if self.trust else False
+        async with httpx.AsyncClient(base_url=self.base_url, timeout=30, verify=verify) as client:
             return await client.request(method, path, headers=headers, **options)
 
     async def post(self, path: str, **body: object) -> Json:
@@ -122,7 +147,9 @@ class RunningBar:
         address = f"{path}?limit=2" + "".join(f"&{name}={one}" for name, one in query.items())
         cursor = ""
         while True:
-            page = (await self.ask("GET", address + cursor)).json()
+            response = await self.ask("GET", address + cursor)
+            assert response.is_success, f"{address}{cursor}: {response.text}"
+            page = response.json()
             assert len(page["items"]) <= 2
             found += page["items"]
             if page["next"] is None:
@@ -205,13 +232,14 @@ def refusal(response: httpx.Response) -> tuple[int, str]:
 
 @contextlib.asynccontextmanager
 async def run_bar(
-    data_dir: Path, environment: Mapping[str, str] | None = None
+    data_dir: Path, environment: Mapping[str, str] | None = None, *, trust: Trust | None = None
 ) -> AsyncIterator[RunningBar]:
     """Run a bar in `data_dir` and stop it at the end; nothing of it stays behind.
 
-    `environment` is added to what it inherits: servers of one's own, say.
+    `environment` is added to what it inherits: servers of one's own, say. `trust` is for TLS.
     """
     bar = RunningBar(data_dir, environment)
+    bar.trust = trust
     try:
         await bar.start()
     except BaseException:
@@ -228,9 +256,11 @@ async def run_bar(
 
 
 @contextlib.contextmanager
-def bar_of_a_suite(data_dir: Path) -> Iterator[RunningBar]:
+def bar_of_a_suite(
+    data_dir: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[RunningBar]:
     """Run a bar for several tests, each with an event loop of its own; at the end it verifies."""
-    bar = RunningBar(data_dir)
+    bar = RunningBar(data_dir, environment)
     with asyncio.Runner() as runner:
         runner.run(bar.start())
         yield bar

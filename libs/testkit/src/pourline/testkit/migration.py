@@ -8,8 +8,8 @@ from pathlib import Path
 
 from alembic import command
 
-from pourline.kit import migrations
 from pourline.local.servers import PostgresServer
+from pourline.upkeep import migrations
 
 
 async def _write(service: str, message: str, revision: str) -> None:

@@ -6,6 +6,8 @@ that was migrated once.
 
 import asyncio
 import itertools
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -13,22 +15,41 @@ import psycopg
 import pytest
 from nats.aio.client import Client
 
-from pourline.kit import migrations
 from pourline.kit.nats import connect
+from pourline.local.errors import UnavailableError
 from pourline.local.servers import MqttListener, NatsServer, PostgresServer
 from pourline.local.topology import apply_topology
 from pourline.testkit.clock import FakeClock
+from pourline.upkeep import migrations
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """A test's database need not survive the machine."""
+
+MEMORY = Path("/dev/shm")  # noqa: S108 a folder of its own in it, made safely
+MEMORY_BYTES_MIN = 2 * 1024**3
+PORT_ATTEMPTS = 3
+NUMBERS = itertools.count(1)
 
 FreshDatabase = Callable[[str], str]
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def passing_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a folder for what no test reads again; in memory where the machine has the room."""
+    if not (MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN):
+        yield tmp_path_factory.mktemp("passing")
+        return
+    with tempfile.TemporaryDirectory(
+        prefix="pourline-", dir=MEMORY, ignore_cleanup_errors=True
+    ) as folder:
+        Path(folder).chmod(0o755)  # the database's own user passes through
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(passing_folder: Path) -> Iterator[PostgresServer]:
     """Run a PostgreSQL for the session."""
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"), password="test", settings=FAST)
+    server = PostgresServer(passing_folder / "postgres", password="test", settings=FAST)
     with asyncio.Runner() as runner:
         runner.run(server.start())
         yield server
@@ -36,36 +57,66 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 
 
 @pytest.fixture(scope="session")
-def fresh_database(postgres: PostgresServer) -> FreshDatabase:
-    """Return a maker of migrated databases: `fresh_database("ledger")` is a URL."""
-    templates: set[str] = set()
-    numbers = itertools.count(1)
+def templates(postgres: PostgresServer) -> Callable[[str], str]:
+    """Return what names a service's template, migrated when it is first asked for."""
+    names: dict[str, str] = {}
 
-    def make(service: str) -> str:
-        template = f"template_{service.replace('-', '_')}"
-        if template not in templates:
-            _run(postgres, f"CREATE DATABASE {template}")
-            migrations.upgrade(service, postgres.url(template))
-            templates.add(template)
-        name = f"test_{next(numbers)}"
-        _run(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
-        return postgres.url(name)
+    def template(service: str) -> str:
+        if service not in names:
+            name = f"template_{service.replace('-', '_')}"
+            _run(postgres, f"CREATE DATABASE {name}")
+            migrations.upgrade(service, postgres.url(name))
+            names[service] = name
+        return names[service]
 
-    return make
-
-
-def _run(postgres: PostgresServer, statement: str) -> None:
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute(statement.encode())
+    return template
 
 
 @pytest.fixture
-async def nats_server(tmp_path: Path) -> AsyncIterator[NatsServer]:
+def fresh_database(
+    postgres: PostgresServer, templates: Callable[[str], str]
+) -> Iterator[FreshDatabase]:
+    """Return a maker of migrated databases, gone after the test: `fresh_database("ledger")`."""
+    made: list[str] = []
+
+    def make(service: str) -> str:
+        name = f"test_{next(NUMBERS)}"
+        _run(postgres, f"CREATE DATABASE {name} TEMPLATE {templates(service)} STRATEGY file_copy")
+        made.append(name)
+        return postgres.url(name)
+
+    yield make
+    if made:
+        _run(postgres, *(f"DROP DATABASE {name} WITH (FORCE)" for name in made))
+
+
+def _run(postgres: PostgresServer, *statements: str) -> None:
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+@pytest.fixture
+async def nats_server(passing_folder: Path) -> AsyncIterator[NatsServer]:
     """Run a broker and bus for one test; anybody may connect."""
-    server = NatsServer(tmp_path / "nats", mqtt=MqttListener())
-    await server.start()
+    server = await _started(passing_folder / f"bus-{next(NUMBERS)}")
     yield server
-    await server.stop()
+    server.kill()
+    shutil.rmtree(server.folder, ignore_errors=True)
+
+
+async def _started(tmp_path: Path) -> NatsServer:
+    """Start a server; where another suite took its port in that moment, one on another port."""
+    for attempt in range(PORT_ATTEMPTS):
+        server = NatsServer(tmp_path / f"nats-{attempt}", mqtt=MqttListener())
+        try:
+            await server.start()
+        except UnavailableError as error:
+            if "address already in use" not in str(error) or attempt == PORT_ATTEMPTS - 1:
+                raise
+        else:
+            return server
+    raise AssertionError("the last attempt raises")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import orjson
 from nats.aio.msg import Msg
 
 from pourline.kit.nats import Message
+from pourline.kit.nats.consumer import parted
 
 
 class Crashed(BaseException):
@@ -27,9 +28,9 @@ class Stored:
     data: bytes
     headers: dict[str, str]
 
-    def delivered(self) -> Message:
-        """Return it as a consumer gets it."""
-        return Message(
+    def delivered(self) -> list[Message]:
+        """Return its events as a consumer hands them on."""
+        whole = Message(
             subject=self.subject,
             data=self.data,
             headers=self.headers,
@@ -37,6 +38,7 @@ class Stored:
             sequence=self.number,
             deliveries=1,
         )
+        return parted(whole)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import TypeVar
 Value = TypeVar("Value")
 STEP_S = 0.01
 WITHIN_S = 10.0
+"""Until then a change is in effect, as the contract says."""
 
 
 async def until(

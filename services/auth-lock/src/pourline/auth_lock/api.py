@@ -4,6 +4,7 @@ from pourline.auth_lock.handlers import (
     audit,
     devices,
     fences,
+    idle,
     limits,
     lost_cards,
     search,
@@ -13,9 +14,11 @@ from pourline.auth_lock.handlers import (
     wall,
 )
 from pourline.contracts import guests as guest_contract
+from pourline.contracts import limits as limit_contract
 from pourline.contracts import shifts as shift_contract
 from pourline.contracts import staff as staff_contract
 from pourline.contracts import taps as tap_contract
+from pourline.contracts import upkeep as upkeep_contract
 from pourline.contracts import wall as wall_contract
 from pourline.kit.nats import Responder
 
@@ -49,6 +52,7 @@ def answer(
         tap_contract.PutConfig, devices.put_config, exists=devices.config_exists, before=currency
     )
     responder.on(guest_contract.ListAudit, audit.list_audit)
+    responder.on(upkeep_contract.RecordReplay, audit.record_replay)
 
 
 def _answer_staff(responder: Responder, accounts: staff.StaffAccounts) -> None:
@@ -86,11 +90,14 @@ def _answer_guests(responder: Responder, settle: visits.SettleFirst) -> None:
     responder.on(guest_contract.VerifyAge, visits.verify_age, exists=visits.guest_exists)
     responder.on(guest_contract.OpenVisit, visits.open_visit, exists=visits.guest_exists)
     responder.on(guest_contract.ListActiveVisits, search.list_active_visits)
+    responder.on(guest_contract.ListClosedVisits, search.list_closed_visits)
     responder.on(guest_contract.BindCard, visits.bind_card, exists=visits.visit_exists)
     responder.on(guest_contract.Reactivate, limits.reactivate, exists=visits.visit_exists)
+    responder.on(limit_contract.GetLimitsLeft, limits.get_limits_left)
     responder.on(guest_contract.CutOff, limits.cut_off, exists=visits.visit_exists)
     responder.on(guest_contract.LiftCutOff, limits.lift_cut_off, exists=visits.visit_exists)
     responder.on(guest_contract.ForceUnlock, visits.force_unlock, exists=visits.visit_exists)
+    responder.on(shift_contract.CloseIdleVisits, idle.close_idle_visits)
     responder.on(guest_contract.GetVisit, visits.get_visit, before=settle)
     responder.on(
         guest_contract.CloseVisit,
@@ -116,3 +123,4 @@ def _answer_taps(responder: Responder) -> None:
     responder.on(tap_contract.ResumeTap, taps.resume_tap, exists=taps.tap_exists)
     responder.on(tap_contract.CleanTap, taps.clean_tap, exists=taps.tap_exists)
     responder.on(tap_contract.ResetTapSync, taps.reset_sync, exists=taps.tap_exists)
+    responder.on(tap_contract.ReportFoam, taps.report_foam, exists=taps.tap_exists)

@@ -1,24 +1,23 @@
 """auth-lock's timers: telling tap states and orders, repairing, keeping revoked devices out."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 
+import nats.errors
 import orjson
 from nats.aio.client import Client
 
 from pourline.auth_lock.handlers import meters
 from pourline.auth_lock.handlers.directory import OPERATOR, Directory
 from pourline.auth_lock.handlers.locks import announce_states, tell_stale
-from pourline.auth_lock.store import taps
+from pourline.auth_lock.store import beverages, taps
 from pourline.contracts.device import TapCommand, TapStateReport
 from pourline.contracts.subjects import tap_command, tap_state_topic
 from pourline.kit.clock import Clock
 from pourline.kit.db import Database, Row, UnitOfWork
-from pourline.kit.errors import TROUBLE, Retryable
-from pourline.kit.mqtt import Retained
+from pourline.upkeep.telling import Retained
 
 STATES_A_ROUND = 200
 REPAIR_EVERY_S = 2.0
@@ -37,6 +36,8 @@ ORDER_IS_NEW = timedelta(seconds=1)
 """An order is told at least this long, whatever the valve's last word."""
 CONNECTIONS_MAX = 4096
 SERVICE_WAIT_S = 2.0
+OTHERS_WAIT_S = 0.5
+"""After one server's answer the others' are here this soon."""
 
 log = logging.getLogger(__name__)
 
@@ -77,24 +78,6 @@ def _report(row: Row) -> TapStateReport:
     )
 
 
-async def every(seconds: float, work: Callable[[], Awaitable[object]]) -> NoReturn:
-    """Do `work` at once and then every `seconds`; trouble waits for the next time."""
-    while True:
-        try:
-            await work()
-        except (Retryable, *TROUBLE) as error:
-            log.warning("timer_waits", extra={"error": repr(error)})
-        await asyncio.sleep(seconds)
-
-
-async def once(work: Callable[[], Awaitable[object]]) -> None:
-    """Do `work` a last time, if it can be done."""
-    try:
-        await work()
-    except (Retryable, *TROUBLE) as error:
-        log.warning("work_left_over", extra={"error": repr(error)})
-
-
 class Repricing:
     """Has taps told again when a price that was set for later begins."""
 
@@ -107,7 +90,7 @@ class Repricing:
         """Look at the prices that began since the last look."""
         now = self._clock.now()
         async with self._database.transaction() as unit:
-            await taps.touch_repriced(unit, since=self._until, until=now)
+            await beverages.touch_repriced(unit, since=self._until, until=now)
         self._until = now
 
 
@@ -174,16 +157,30 @@ class RevokedSweep:
         self._directory = directory
 
     async def __call__(self) -> None:
-        """Look through the broker's connections once."""
+        """Look through the connections of every broker of the cluster once."""
+        for answer in await self._connections():
+            server_id = answer["server"]["id"]
+            for connection in answer["data"].get("connections", []):
+                if self._is_revoked(connection):
+                    await self._disconnect(server_id, connection)
+
+    async def _connections(self) -> list[dict[str, Any]]:
+        """Ask all servers at once: how many there are only their answers tell."""
+        inbox = self._system.new_inbox()
+        answers = await self._system.subscribe(inbox)
         question = orjson.dumps({"auth": True, "limit": CONNECTIONS_MAX})
-        reply = await self._system.request(
-            "$SYS.REQ.SERVER.PING.CONNZ", question, timeout=SERVICE_WAIT_S
-        )
-        answer = orjson.loads(reply.data)
-        server_id = answer["server"]["id"]
-        for connection in answer["data"].get("connections", []):
-            if self._is_revoked(connection):
-                await self._disconnect(server_id, connection)
+        await self._system.publish("$SYS.REQ.SERVER.PING.CONNZ", question, reply=inbox)
+        found, wait_s = [], SERVICE_WAIT_S
+        try:
+            while True:
+                found.append(orjson.loads((await answers.next_msg(timeout=wait_s)).data))
+                wait_s = OTHERS_WAIT_S
+        except nats.errors.TimeoutError:
+            if not found:
+                raise
+        finally:
+            await answers.unsubscribe()
+        return found
 
     def _is_revoked(self, connection: dict[str, Any]) -> bool:
         badge: str = connection.get("authorized_user", "")

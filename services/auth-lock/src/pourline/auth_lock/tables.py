@@ -151,6 +151,10 @@ tap = sa.Table(
     sa.Column("order_under", sa.Text),
     sa.Column("reason_under", sa.Text),
     sa.Column("reader_profile", sa.Text, nullable=False, server_default=sa.text("'hex'")),
+    sa.Column("gas", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("gas_told", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("cleaned_at", INSTANT),
+    sa.Column("cleaning_since", INSTANT),
     sa.Index("tap_untold", "id", postgresql_where=sa.text("told_version < state_version")),
 )
 

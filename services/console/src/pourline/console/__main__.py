@@ -1,5 +1,6 @@
 """Run the console."""
 
+import logging
 import sys
 from functools import partial
 
@@ -12,6 +13,7 @@ from pourline.kit.run import run_service
 def main() -> int:
     """Serve until told to stop; return the exit code."""
     settings = Settings()
+    logging.getLogger("nicegui").setLevel(logging.ERROR)  # it logs addresses, secrets and all
     return run_service(settings, partial(build, settings=settings, clock=SystemClock()))
 
 

@@ -15,8 +15,9 @@ from pourline.console.store import Board, Link, Revocations, StockFeed
 from pourline.contracts.base import Envelope, Event, parse_event
 from pourline.contracts.cellar import KegConnected, KegDisconnected, KegLevelChanged
 from pourline.contracts.device import PAYLOAD_BYTES_MAX, FlowReport
-from pourline.contracts.guests import LockReleased, LockTaken
+from pourline.contracts.guests import AccessDenied, LockReleased, LockTaken
 from pourline.contracts.money import PourAccepted, PourHeld, PriceChanged
+from pourline.contracts.pack import bodies
 from pourline.contracts.staff import TokensRevoked
 from pourline.contracts.stock import StockChanged
 from pourline.contracts.subjects import FLOW, device_of
@@ -50,6 +51,8 @@ async def subscribe(bus: Client, board: Board, revocations: Revocations, stock: 
     )
     for model in EVENTS:
         await bus.subscribe(model.subject(), cb=_events(board.hear, model))
+    await bus.subscribe(AccessDenied.subject(), cb=_events(board.refuse, AccessDenied))
+    await bus.subscribe("evt.>", cb=_news(board))
     await bus.subscribe(TokensRevoked.subject(), cb=_events(_of(revocations), TokensRevoked))
     await bus.subscribe(FLOW, cb=_flows(board))
 
@@ -61,13 +64,21 @@ def _of(revocations: Revocations) -> Callable[[Envelope[Any]], None]:
     return hear
 
 
+def _news(board: Board) -> Callable[[Msg], Awaitable[None]]:
+    async def hear(message: Msg) -> None:
+        board.news_of(message.subject.removeprefix("evt."))
+
+    return hear
+
+
 def _events(
     heard: Callable[[Envelope[Any]], None], model: type[Event]
 ) -> Callable[[Msg], Awaitable[None]]:
     async def hear(message: Msg) -> None:
         try:
-            heard(parse_event(model, message.data))
-        except ValidationError:
+            for body in bodies(message.subject, message.data, message.headers):
+                heard(parse_event(model, body))
+        except ValueError:
             log.warning("event_unreadable", extra={"subject": message.subject})
 
     return hear

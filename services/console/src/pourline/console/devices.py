@@ -3,11 +3,12 @@
 from pourline.console.store import Board, Link
 from pourline.contracts.subjects import ALERT_TOPICS
 from pourline.kit.mqtt import MqttLink
+from pourline.kit.trust import SYSTEMS, Trust
 
 CLIENT_ID = "service-console"
 
 
-def link(url: str, board: Board) -> MqttLink:
+def link(url: str, board: Board, trust: Trust = SYSTEMS) -> MqttLink:
     """Return the link that feeds `board` with alerts; its `run` is a loop of the service."""
 
     async def on_message(topic: str, payload: bytes) -> None:
@@ -16,7 +17,13 @@ def link(url: str, board: Board) -> MqttLink:
     async def on_connect() -> None:
         board.broker_connected()
 
-    found = MqttLink(url=url, client_id=CLIENT_ID, subscribe=(ALERT_TOPICS,), on_message=on_message)
+    found = MqttLink(
+        url=url,
+        client_id=CLIENT_ID,
+        subscribe=(ALERT_TOPICS,),
+        on_message=on_message,
+        trust=trust,
+    )
     found.on_connect = on_connect
     board.broker = Link(is_up=lambda: found.connected)
     return found

@@ -43,3 +43,17 @@ class NoSuchPage(Refusal):
 
     code = "not_found"
     status = 404
+
+
+class WrongCursor(Refusal):
+    """The cursor is none that a page gave."""
+
+    code = "malformed"
+    status = 422
+
+
+class WrongLimit(Refusal):
+    """A page has 1 to 1000 rows."""
+
+    code = "malformed"
+    status = 422

@@ -24,23 +24,29 @@ from pourline.controller.settings import (
 from pourline.controller.simulator.bar import Refused, Unreachable
 from pourline.controller.simulator.evening import Pace
 from pourline.controller.simulator.simulation import Simulation, simulate
+from pourline.controller.simulator.training import Training, train
 
 POURS = 100
+UNAVAILABLE = 69
+"""As sysexits(3) has it: a part that is needed is not there."""
 
 T = TypeVar("T")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a subcommand; 0 done, 1 a pour without a status or no bar, 2 wrong arguments."""
+    """Run a subcommand; 0 done, 1 a pour without a status or a refusal, 2 misuse, 69 no bar."""
     parser = _parser()
     options = parser.parse_args(argv)
     logs.set_up(options.log_level)
     work = _run_tap if options.command == "run" else _simulate
     try:
         return work(options)
-    except (Refused, Unreachable) as error:
-        print(f"the bar: {error}", file=sys.stderr)
+    except Refused as error:
+        print(f"the bar refused {error}", file=sys.stderr)
         return 1
+    except Unreachable as error:
+        print(f"the bar {error}", file=sys.stderr)
+        return UNAVAILABLE
     except (ValueError, OSError, PartMissingError) as error:
         parser.error(str(error))
 
@@ -52,10 +58,11 @@ def _run_tap(options: argparse.Namespace) -> int:
     secret_file: Path | None = options.secret_file or told.secret_file
     if options.secret is None and secret_file is None:
         raise ValueError("the tap's secret is missing: --secret, --secret-file or the file")
+    broker = Broker.parse(_needed(mqtt, "--mqtt"))
     config = TapConfig(
         tap_id=checked_id(_needed(tap, "--tap")),
         secret=options.secret or _needed(secret_file, "--secret-file").read_text().strip(),
-        broker=Broker.parse(_needed(mqtt, "--mqtt")),
+        broker=replace(broker, trust=told.trust.beside(broker.trust)),
         location=checked_id(options.location or told.location or "main"),
         rules=told.rules,
         overdue_s=options.sync_timeout or told.sync_timeout_s or SYNC_TIMEOUT_S[0],
@@ -80,10 +87,19 @@ def _simulate(options: argparse.Namespace) -> int:
     )
     if options.demo:
         return asyncio.run(until_signal(run_demo(address)))
+    if options.minutes:
+        training = Training(
+            seed=options.seed,
+            minutes=options.minutes,
+            speed=options.speed,
+            taps=options.taps or Training.taps,
+            guests=options.guests or Training.guests,
+        )
+        return asyncio.run(until_signal(train(training, address)))
     pours = options.pours if options.pours or options.seconds else POURS
     simulation = Simulation(
-        taps=options.taps,
-        guests=options.guests,
+        taps=options.taps or Simulation.taps,
+        guests=options.guests or Simulation.guests,
         pace=Pace(pours=pours, seconds=options.seconds, per_second=options.rate),
         speed=options.speed,
         seed=options.seed,
@@ -116,12 +132,23 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_simulate(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--taps", type=_positive, default=4)
-    command.add_argument("--guests", type=_positive, default=10)
+    command.add_argument("--taps", type=_positive)
+    command.add_argument("--guests", type=_positive)
     command.add_argument("--pours", type=_positive, help=f"{POURS} unless --seconds is given")
     command.add_argument("--seconds", type=float)
+    command.add_argument(
+        "--minutes",
+        type=_positive,
+        help="a planned evening of so many minutes instead: arrivals, groups, foam, a lost card, "
+        "a dead link, an empty keg, a leak",
+    )
     command.add_argument("--rate", type=float, default=2.0, help="guests served a second")
-    command.add_argument("--speed", type=_positive, default=10, help="how fast the beer runs")
+    command.add_argument(
+        "--speed",
+        type=_positive,
+        default=10,
+        help="how fast the beer runs, and a planned evening passes",
+    )
     command.add_argument("--seed", type=int, default=1, help="of the guests' choices")
     command.add_argument("--http", help="default POURLINE_HTTP_URL")
     command.add_argument("--mqtt", help="default POURLINE_MQTT_URL")

@@ -12,9 +12,10 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final, Self
 
-from pourline.controller.domain import Rules
+from pourline.controller.domain import GasRules, Rules
 from pourline.controller.hardware.pins import DEBOUNCE_US
 from pourline.controller.settings import checked_id, checked_sync_timeout_s
+from pourline.controller.trust import Trust
 
 ML_PER_PULSE: Final = (Decimal("0.1"), Decimal(20))
 """50 to 10,000 pulses a litre: the beer meters there are. Outside, the unit was mistaken."""
@@ -70,6 +71,7 @@ class TapFile:
     secret_file: Path | None = None
     store: Path | None = None
     sync_timeout_s: float | None = None
+    trust: Trust = field(default_factory=Trust)
     rules: Rules = field(default_factory=Rules)
     parts: Parts = field(default_factory=Parts)
 
@@ -94,6 +96,7 @@ class TapFile:
             secret_file=top.path("secret_file"),
             store=top.path("store"),
             sync_timeout_s=top.sync_timeout_s(),
+            trust=_trust(top.section("tls")),
             rules=rules,
             parts=parts,
         )
@@ -208,6 +211,10 @@ class Section:
         """Return the error of a key that must be there beside another's value."""
         return Misconfigured(f"{self._at(key)}: missing for {value}")
 
+    def absent(self, key: str, path: Path) -> Misconfigured:
+        """Return the error of a file that is not there."""
+        return Misconfigured(f"{self._at(key)}: there is no file {path}")
+
     def done(self) -> None:
         """Refuse what nobody read."""
         if self._values:
@@ -220,6 +227,18 @@ class Section:
         return Misconfigured(f"{self._at(key)}: wanted {wanted}, not {value!r}")
 
 
+def _trust(tls: Section) -> Trust:
+    files = {key: tls.path(key) for key in ("ca_file", "cert_file", "key_file")}
+    for one, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
+        if files[one] and not files[other]:
+            raise tls.needed(other, one)
+    for key, path in files.items():
+        if path and not path.is_file():
+            raise tls.absent(key, path)
+    tls.done()
+    return Trust(**{key: str(path) for key, path in files.items() if path})
+
+
 def _rules(pour: Section, ml_per_pulse: Decimal | None) -> Rules:
     usual = Rules()
     rules = Rules(
@@ -229,12 +248,23 @@ def _rules(pour: Section, ml_per_pulse: Decimal | None) -> Rules:
         open_grace_ms=pour.whole("open_grace_ms", (0, LONGEST_MS), usual.open_grace_ms),
         min_pour_ml=pour.exact("min_pour_ml", (Decimal(0), Decimal(LARGEST_MINIMUM_ML)))
         or usual.min_pour_ml,
+        gas=GasRules(
+            multiple=_gas_multiple(pour, usual.gas),
+            samples=pour.whole("gas_samples", (1, 20), usual.gas.samples),
+            sample_ms=pour.whole("gas_sample_ms", (100, 2_000), usual.gas.sample_ms),
+        ),
         settle_ms=pour.whole("settle_ms", (0, 5_000), usual.settle_ms),
         leak_settled_ms=pour.whole("leak_settled_ms", (500, 60_000), usual.leak_settled_ms),
         longest_pour_ms=pour.whole("longest_pour_ms", (1_000, LONGEST_MS), usual.longest_pour_ms),
     )
     pour.done()
     return rules
+
+
+def _gas_multiple(pour: Section, usual: GasRules) -> Decimal:
+    """Return how many times faster than beer is gas; 0 never looks."""
+    multiple = pour.exact("gas_multiple", (Decimal(0), Decimal(100)))
+    return usual.multiple if multiple is None else multiple
 
 
 def _meter(meter: Section) -> MeterPart:

@@ -22,6 +22,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from pourline.controller.domain import Backoff
+from pourline.controller.trust import Trust
 
 log = logging.getLogger(__name__)
 
@@ -43,15 +44,20 @@ class Broker:
     host: str
     port: int
     tls: bool = False
+    trust: Trust = field(default_factory=Trust)
 
     @classmethod
     def parse(cls, url: str) -> "Broker":
-        """Read `mqtt://host[:port]` or `mqtts://…`. Raises ValueError for anything else."""
+        """Read `mqtt://host[:port]` or `mqtts://…`; the environment says whom TLS trusts.
+
+        Raises ValueError for anything else.
+        """
         parts = urlsplit(url)
         if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
             raise ValueError(f"not an MQTT address: {url}")
         tls = parts.scheme == "mqtts"
-        return cls(unquote(parts.hostname), parts.port or (8883 if tls else 1883), tls)
+        port = parts.port or (8883 if tls else 1883)
+        return cls(unquote(parts.hostname), port, tls, Trust.from_environment())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class Identity:
     """Who connects: devices use one name as client id and as username."""
 
     client_id: str
-    password: str
+    password: str = field(repr=False)
     subscriptions: tuple[str, ...] = ()
     username: str | None = None
     clean_session: bool = False
@@ -237,7 +243,7 @@ class Link:
         client.max_inflight_messages_set(INFLIGHT)
         client.max_queued_messages_set(0)
         if self._broker.tls:
-            client.tls_set()
+            client.tls_set_context(self._broker.trust.context())
         if will := self._hooks.will():
             client.will_set(will.topic, will.payload, qos=1, retain=True)
         self._listen(client)

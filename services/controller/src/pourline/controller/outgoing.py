@@ -18,6 +18,7 @@ FLOW_EVERY_MS: Final = 1_000
 class Condition:
     """What a status says of a tap.
 
+    `gas`: the last pour ended because its keg blew empty, and no other keg is known of yet.
     `pours` were stored in this life: each is a reason to tell the stored pulses, which never go
     back, not even with the power.
     """
@@ -26,6 +27,7 @@ class Condition:
     is_open: bool
     pours: int
     pulses: int = field(compare=False)
+    gas: bool = False
 
 
 class Outgoing:
@@ -90,5 +92,6 @@ class Outgoing:
             "pending_sync": condition.pending_sync,
             "valve": "open" if condition.is_open else "closed",
             "lifetime_pulses": condition.pulses,
+            "gas": condition.gas,
         }
         return payloads.write(fields)

@@ -5,7 +5,7 @@ Whatever is not what the contract promises is `Unreadable`; the caller logs it a
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -71,7 +71,7 @@ def read(payload: bytes) -> dict[str, object]:
         raise Unreadable("too large")
     try:
         body = json.loads(payload, parse_float=Decimal)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise Unreadable("not JSON") from error
     if not isinstance(body, dict):
         raise Unreadable("not an object")
@@ -100,6 +100,10 @@ def _grant(body: dict[str, object], request_id: str) -> Grant:
     most = _decimal(body, "max_volume_ml")
     if most is None:
         raise Unreadable("max_volume_ml")
+    decided_at, expires_at = _instant(body, "at"), _instant(body, "expires_at")
+    opens_for_ms = None
+    if decided_at is not None and expires_at is not None:
+        opens_for_ms = max(0, (expires_at - decided_at) // timedelta(milliseconds=1))
     return Grant(
         grant_id=_text(body, "grant_id"),
         request_id=request_id,
@@ -108,7 +112,8 @@ def _grant(body: dict[str, object], request_id: str) -> Grant:
         visit_id=visit_id if isinstance(visit_id, str) else None,
         max_duration_ms=None if longest_s is None else int(longest_s * 1000),
         price_per_litre=price if type(price) is int else None,
-        expires_at=_instant(body, "expires_at"),
+        expires_at=expires_at,
+        opens_for_ms=opens_for_ms,
     )
 
 

@@ -21,7 +21,7 @@ class TapConfig:
     """Which tap this is, how it pours and whom it tells."""
 
     tap_id: str
-    secret: str
+    secret: str = field(repr=False)
     broker: Broker
     location: str = "main"
     rules: Rules = field(default_factory=Rules)
@@ -54,7 +54,7 @@ class BarAddress:
 
     http_url: str
     mqtt_url: str
-    token: str
+    token: str = field(repr=False)
     data_dir: Path
 
     @classmethod

@@ -19,6 +19,7 @@ from uuid_utils.compat import uuid7
 from pourline.controller import payloads
 from pourline.controller.clock import Clock
 from pourline.controller.domain import (
+    GAS,
     Ask,
     CardShown,
     CardTaken,
@@ -94,6 +95,7 @@ class TapController:
         self._is_over = False
         self._told_open = False
         self._pours = 0
+        self._gas = self._gas_heard = False
         self._jobs: set[asyncio.Task[None]] = set()
         self._pouring = asyncio.Event()
         self._failed = asyncio.Event()
@@ -246,6 +248,7 @@ class TapController:
 
     def _open(self, at_most_ms: int) -> None:
         self._meter.begin()
+        self._gas = self._gas_heard = False  # the bar would not have let it open
         self._link_broke = not self.link.is_up
         self._hardware.valve.open(at_most_ms=at_most_ms)
         self._pouring.set()
@@ -271,13 +274,17 @@ class TapController:
             log.exception("grant_not_stored", extra={"grant_id": grant.grant_id})
             self._happen(GrantUnstorable())
             return
-        in_time = grant.expires_at is None or self._clock.wall() <= grant.expires_at
+        in_time = grant.may_open(elapsed_ms=self._clock.elapsed_ms(), wall=self._clock.wall())
         self._happen(GrantStored(in_time=in_time))
 
     def _end(self, effect: EndGrant) -> None:
         """Record a pour; its pulses leave the meter, or they would be taken for a leak."""
         if self._tap.phase is Phase.ENDING:
             self._meter.end(effect.flow)
+        if effect.by == GAS:
+            self._gas = True
+            self._screen.say("This keg is empty. Please ask staff.")
+            self._tell_status()
         self._start(self._end_grant(effect))
 
     async def _end_grant(self, effect: EndGrant) -> None:
@@ -341,6 +348,7 @@ class TapController:
             is_open=self._hardware.valve.is_open,
             pours=self._pours,
             pulses=self._records.stored_pulses,
+            gas=self._gas,
         )
 
     def _received(self, topic: str, payload: bytes) -> None:
@@ -370,7 +378,13 @@ class TapController:
             self._observer.answered(self.config.tap_id, result)
 
     def _state(self, payload: bytes) -> None:
-        stopped = payloads.read(payload).get("state") == "stopped"
+        state = payloads.read(payload).get("state")
+        stopped = state == "stopped"
+        if state == "out_of_keg":
+            self._gas_heard = True
+        elif state == "active" and self._gas_heard:
+            self._gas = self._gas_heard = False  # another keg is on, or staff say there is beer
+            self._tell_status()
         self._happen(StopOrdered() if stopped else ResumeOrdered())
 
     def _command(self, payload: bytes) -> None:

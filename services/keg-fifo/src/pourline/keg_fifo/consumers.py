@@ -6,9 +6,11 @@ from uuid import UUID
 
 from pourline.contracts.base import Event
 from pourline.contracts.books import PourDecided, PourReconciled
+from pourline.contracts.losses import TapCleaned
 from pourline.contracts.money import PourAccepted, PourHeld, PourMismatched, PriceChanged
+from pourline.contracts.packages import PackageChanged, SaleRecorded
 from pourline.contracts.taps import ConfigChanged, SpoutChanged, TapRegistered
-from pourline.keg_fifo.handlers import kegs, movements, spouts, takings
+from pourline.keg_fifo.handlers import kegs, losses, movements, sold, spouts, takings
 from pourline.kit.nats import Handler
 
 
@@ -24,4 +26,7 @@ def handlers(*, forget: Callable[[Iterable[UUID]], None]) -> Mapping[type[Event]
         PourMismatched: takings.take_pours,
         PourReconciled: takings.take_pours,
         PourDecided: takings.take_pours,
+        TapCleaned: losses.know_cleanings,
+        PackageChanged: sold.know_packages,
+        SaleRecorded: sold.know_sales,
     }

@@ -47,6 +47,31 @@ class UnitNotVolume(Rejected):
     code = "unit_not_volume"
 
 
+class PackageUnavailable(Rejected):
+    """A package's part is not there in the quantity that is sold."""
+
+    code = "package_unavailable"
+
+
+class TransactionTaken(Rejected):
+    """Something else than a sale moved the stock under this transaction id."""
+
+    code = "transaction_id_taken"
+
+
+class SampleOutlier(Rejected):
+    """A sample does not agree with the others."""
+
+    code = "sample_outlier"
+
+
+class FactorOutOfRange(Rejected):
+    """The samples give a factor that no meter has."""
+
+    code = "factor_out_of_range"
+    status = 422
+
+
 class SignatureWrong(Rejected):
     """The signature is missing or wrong."""
 

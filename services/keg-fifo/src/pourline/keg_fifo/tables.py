@@ -87,6 +87,7 @@ keg_taking = sa.Table(
     sa.Column("at", INSTANT, nullable=False, server_default=now()),
     sa.CheckConstraint("taken_ml >= 0 AND shortfall_ml >= 0", name="takings_are_not_negative"),
     sa.Index("taking_of_keg", "keg_id"),
+    sa.Index("taking_of_tap", "tap_id", "started_at"),
 )
 
 keg_return = sa.Table(
@@ -99,6 +100,28 @@ keg_return = sa.Table(
     sa.Column("at", INSTANT, nullable=False, server_default=now()),
     sa.CheckConstraint("returned_ml >= 0 AND shortfall_ml >= 0", name="returns_are_not_negative"),
     sa.Index("return_to_keg", "keg_id"),
+)
+
+pour_class = sa.Table(
+    "pour_class",
+    metadata,
+    sa.Column("client_tx_id", sa.Text, primary_key=True),
+    sa.Column("class", sa.Text, nullable=False),
+    sa.Column("is_decided", sa.Boolean, nullable=False),
+    sa.Column("at", INSTANT, nullable=False, server_default=now()),
+    sa.CheckConstraint(
+        "class IN ('poured', 'free', 'ghost', 'waste', 'held')", name="pour_class_is_known"
+    ),
+)
+
+cleaning = sa.Table(
+    "cleaning",
+    metadata,
+    sa.Column("tap_id", sa.Text, primary_key=True),
+    sa.Column("began_at", INSTANT, primary_key=True),
+    sa.Column("ended_at", INSTANT, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.CheckConstraint("ended_at >= began_at", name="cleaning_ends_after_it_begins"),
 )
 
 item = sa.Table(
@@ -197,6 +220,14 @@ moved_since_count = sa.Table(
     sa.Column("delta", QUANTITY, nullable=False),
 )
 
+sale_taking = sa.Table(
+    "sale_taking",
+    metadata,
+    sa.Column("transaction_id", sa.Text, primary_key=True),
+    sa.Column("answer", pg.JSONB),
+    sa.Column("at", INSTANT, nullable=False, server_default=now()),
+)
+
 config = sa.Table(
     "config",
     metadata,
@@ -218,6 +249,11 @@ spout = sa.Table(
     sa.Column("battery_pct", sa.Numeric(5, 2)),
     sa.Column("health_at", INSTANT),
     sa.Column("last_seen_at", INSTANT),
+    sa.Column("rssi_dbm", sa.Integer),
+    sa.Column("firmware", sa.Text),
+    sa.Column("silent", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("battery_low", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("health_version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
 )
 
 calibration = sa.Table(
@@ -229,6 +265,9 @@ calibration = sa.Table(
     sa.Column("item_id", pg.UUID, sa.ForeignKey("item.id"), nullable=False),
     sa.Column("ml_per_pulse", QUANTITY, nullable=False),
     sa.Column("effective_from", INSTANT, nullable=False),
+    sa.Column("source", sa.Text, nullable=False, server_default=sa.text("'given'")),
+    sa.Column("samples", sa.Integer),
+    sa.Column("spread", QUANTITY),
     sa.UniqueConstraint("device_id", "channel", "effective_from", name="one_factor_at_a_time"),
 )
 
@@ -247,9 +286,15 @@ spout_event = sa.Table(
     sa.Column("digest", sa.LargeBinary, nullable=False),
     sa.Column("occurred_at", INSTANT, nullable=False),
     sa.Column("received_at", INSTANT, nullable=False),
+    sa.Column("looked", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.CheckConstraint("status IN ('accepted', 'uncalibrated')", name="spout_status_is_known"),
     sa.CheckConstraint(
         "(status = 'accepted') = (quantity IS NOT NULL)", name="accepted_drink_is_booked"
+    ),
+    sa.Index(
+        "spout_event_to_look_at",
+        "number",
+        postgresql_where=sa.text("status = 'accepted' AND NOT looked"),
     ),
     sa.Index("spout_event_by_time", "occurred_at", "number"),
     sa.Index("spout_event_of_device", "device_id", "occurred_at", "number"),
@@ -259,4 +304,44 @@ spout_event = sa.Table(
         "channel",
         postgresql_where=sa.text("status = 'uncalibrated'"),
     ),
+)
+
+anomaly = sa.Table(
+    "anomaly",
+    metadata,
+    sa.Column("id", pg.UUID, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("business_day", sa.Date, nullable=False),
+    sa.Column("explanation", sa.Text, nullable=False),
+    sa.Column("figures", pg.JSONB, nullable=False),
+    sa.Column("occurred_at", INSTANT, nullable=False),
+    sa.Column("at", INSTANT, nullable=False, server_default=now()),
+    sa.UniqueConstraint("kind", "subject", "business_day", name="one_anomaly_a_day"),
+)
+
+package_part = sa.Table(
+    "package_part",
+    metadata,
+    sa.Column("package_id", sa.Text, primary_key=True),
+    sa.Column("item_id", pg.UUID, primary_key=True),
+    sa.Column("quantity", QUANTITY, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+)
+
+sold = sa.Table(
+    "sold",
+    metadata,
+    sa.Column("sale_id", sa.Text, primary_key=True),
+    sa.Column("item_id", pg.UUID, primary_key=True),
+    sa.Column("quantity", QUANTITY, nullable=False),
+    sa.Column("at", INSTANT, nullable=False),
+    sa.Index("sold_by_time", "at"),
+)
+
+day_looked_at = sa.Table(
+    "day_looked_at",
+    metadata,
+    sa.Column("business_day", sa.Date, primary_key=True),
+    sa.Column("at", INSTANT, nullable=False, server_default=now()),
 )

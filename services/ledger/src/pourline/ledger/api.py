@@ -1,9 +1,10 @@
 """The ledger's request/reply edge: which command or query goes to which handler."""
 
-from pourline.contracts import books, money, shifts, stock
+from pourline.contracts import books, money, reports, shifts, stock
 from pourline.kit.nats import Responder
 from pourline.ledger.handlers import by_hand, closing, decisions, inventory
 from pourline.ledger.handlers import money as handle
+from pourline.ledger.handlers import reports as sums
 
 
 def answer(responder: Responder) -> None:
@@ -28,3 +29,4 @@ def answer(responder: Responder) -> None:
     responder.on(books.GetReceipt, closing.get_receipt)
     responder.on(stock.ListInventory, inventory.list_inventory)
     responder.on(stock.ListInventoryEntries, inventory.list_entries, exists=inventory.item_exists)
+    responder.on(reports.GetPourReport, sums.get_pour_report)

@@ -2,21 +2,24 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
 from nats.aio.client import Client
 from pydantic import ValidationError
 
-from pourline.contracts.base import readable_id
+from pourline.contracts.base import id_in
 from pourline.contracts.device import PAYLOAD_BYTES_MAX, PourReport
 from pourline.contracts.subjects import device_of, pour_result
 from pourline.kit import telemetry
+from pourline.kit.clock import Clock
 from pourline.kit.errors import first_fault
 from pourline.kit.ids import parse_id
 from pourline.kit.nats import Message
 from pourline.ledger.domain import Report
 from pourline.ledger.handlers.pours import Answer, Broken
+from pourline.upkeep.instruments import Instruments
 
 TakeIn = Callable[[Sequence[Report | Broken]], Awaitable[list[Answer]]]
 NOT_CONTENT = {"age_ms", "offline", "traceparent"}
@@ -27,9 +30,14 @@ _CANONICAL_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 class PourEdge:
     """Feeds batches of pour messages to the handler and publishes its answers."""
 
-    def __init__(self, *, bus: Client, take_in: TakeIn) -> None:
+    def __init__(
+        self, *, bus: Client, take_in: TakeIn, clock: Clock, instruments: Instruments
+    ) -> None:
         self._bus = bus
         self._take_in = take_in
+        self._clock = clock
+        self._answered = instruments.counter("pourline_pours_answered_total")
+        self._took = instruments.histogram("pourline_pour_answer_seconds")
 
     async def __call__(self, messages: Sequence[Message]) -> None:
         """Take in `messages` and answer each after the commit."""
@@ -39,6 +47,14 @@ class PourEdge:
             for answer in answers:
                 subject = pour_result(answer.location, answer.tap_id)
                 await self._bus.publish(subject, answer.result.wire())
+        self._count(messages, answers)
+
+    def _count(self, messages: Sequence[Message], answers: Sequence[Answer]) -> None:
+        """Count a batch that was answered, once for all of it."""
+        now = self._clock.now()
+        self._took.observe((now - one.received_at).total_seconds() for one in messages)
+        for status, count in Counter(one.result.status for one in answers).items():
+            self._answered.add(status.value, by=count)
 
 
 def decode(message: Message) -> Report | Broken:
@@ -92,18 +108,10 @@ def _broken(message: Message, reason: str) -> Broken:
         tap_id=device.device_id,
         location=device.location,
         payload=message.data,
-        client_tx_id=_readable_id(message.data),
+        client_tx_id=id_in(message.data, "client_tx_id"),
         reason=reason,
         received_at=message.received_at,
     )
-
-
-def _readable_id(payload: bytes) -> str | None:
-    """Return the id of a broken pour, if it can still be read, so that its tap is answered."""
-    try:
-        return readable_id(orjson.loads(payload).get("client_tx_id"))
-    except (orjson.JSONDecodeError, AttributeError):
-        return None
 
 
 def _trace_of(message: Message) -> str | None:

@@ -1,6 +1,6 @@
 """What the ledger refuses."""
 
-from pourline.kit.errors import Rejected
+from pourline.kit.errors import Malformed, Rejected
 
 
 class InsufficientBalance(Rejected):
@@ -61,3 +61,7 @@ class MoreThanCharged(Rejected):
     """More than the pour cost would be given back."""
 
     code = "more_than_charged"
+
+
+class TimezoneUnknown(Malformed):
+    """There is no such time zone."""

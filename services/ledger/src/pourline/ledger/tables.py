@@ -170,6 +170,7 @@ pour = sa.Table(
     ),
     sa.Index("pour_of_visit", "visit_id", "number"),
     sa.Index("pour_of_tap", "tap_id", "number"),
+    sa.Index("pour_of_time", "started_at"),
     sa.Index("pour_undecided", "number", postgresql_where=sa.text("status <> 'accepted'")),
 )
 
@@ -190,6 +191,7 @@ tap = sa.Table(
     sa.Column("tap_id", sa.Text, primary_key=True),
     sa.Column("location", sa.Text, nullable=False),
     sa.Column("reader_profile", sa.Text, nullable=False),
+    sa.Column("beverage_id", pg.UUID),
 )
 
 config = sa.Table(

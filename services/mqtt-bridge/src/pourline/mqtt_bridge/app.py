@@ -14,26 +14,28 @@ from pourline.mqtt_bridge.domain import fits, topic_filter
 from pourline.mqtt_bridge.handlers import Downward, Fleeting, Received, Sieve, Stored
 from pourline.mqtt_bridge.handlers.down import is_retained
 from pourline.mqtt_bridge.settings import Settings
+from pourline.upkeep import otlp
+from pourline.upkeep.figures import OwnMeasures
 
 FLEETING = (topic_filter(subjects.AUTHORIZE), topic_filter(subjects.FLOW))
 
 
 async def build(*, settings: Settings) -> Service:
     """Connect mqtt-bridge's parts and return it ready to run."""
-    bus = await connect(url=settings.nats_url, name=settings.service)
+    bus = await connect(url=settings.nats_url, name=settings.service, trust=settings.trust)
     foreign = ForeignBroker(
         Address.parse(
             settings.mqtt_bridge_url,
             client_id=settings.bridge_client_id,
             version=settings.bridge_mqtt_version,
-            ca_file=settings.bridge_ca_file,
+            trust=settings.foreign_trust,
         )
     )
     sieve = Sieve()
     publisher = StoredPublisher(bus=bus, name=settings.service)
     fleeting = Fleeting(bus=bus, sieve=sieve)
     down = Downward(broker=foreign)
-    inner = inner_link(settings.mqtt_url, down)
+    inner = inner_link(settings.mqtt_url, down, settings.trust)
     stored = Stored(
         bus=bus,
         publisher=publisher,
@@ -52,7 +54,8 @@ async def build(*, settings: Settings) -> Service:
         "foreign_broker": foreign.check,
         "inner_broker": inner_is_up,
     }
-    await Health(bus=bus, service=settings.service, parts=checks).start()
+    measure = OwnMeasures(otlp.instruments(settings))
+    await Health(bus=bus, service=settings.service, parts=checks, measure=measure).start()
     return Service(
         loops={
             "foreign": partial(foreign.run, hooks),

@@ -1,12 +1,18 @@
 """What pos-adapter refuses, and what a point of sale may fail with."""
 
-from pourline.kit.errors import NotFound, Rejected, Retryable
+from pourline.kit.errors import Malformed, NotFound, Rejected, Retryable
 
 
 class PosAway(Retryable):
-    """The point of sale did not take the notification."""
+    """The point of sale does not answer, or says that it cannot now."""
 
     code = "pos_away"
+
+
+class PosRefused(Rejected):
+    """The point of sale answers and does not want this notification."""
+
+    code = "pos_refused"
 
 
 class PosEventUnknown(NotFound):
@@ -17,3 +23,15 @@ class AlreadySent(Rejected):
     """The point of sale has been told."""
 
     code = "already_sent"
+
+
+class ItemUnknown(NotFound):
+    """There is no such item."""
+
+
+class PackageUnknown(NotFound):
+    """There is no such package."""
+
+
+class SaleTooLarge(Malformed):
+    """The sale's amount is over 10^12 minor units."""

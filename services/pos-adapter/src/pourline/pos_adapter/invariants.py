@@ -1,4 +1,4 @@
-"""What must always hold for the POS queue."""
+"""What must always hold for the POS queue, packages and sales."""
 
 from pourline.kit.invariants import OUTBOX, Invariant
 
@@ -13,13 +13,29 @@ INVARIANTS: tuple[Invariant, ...] = (
         """,
     ),
     Invariant(
-        name="a_sent_notification_was_announced_once",
-        why="The queue and what the others were told agree.",
+        name="a_package_sells_what_its_parts_allow",
+        why="What others were told of a package is what the stock that is known allows.",
         sql="""
-            SELECT pos_event.id, count(outbox.id) AS announcements FROM pos_event
-            LEFT JOIN outbox ON outbox.aggregate = 'pos_event:' || pos_event.id
-            WHERE pos_event.status = 'sent' AND pos_event.sent_at > now() - interval '1 day'
-            GROUP BY pos_event.id HAVING count(outbox.id) <> 1 LIMIT 100
+            SELECT package.id, package.told_sellable, parts.sellable
+            FROM package, LATERAL (
+                SELECT min(floor(greatest(item.stock, 0) / part.quantity)) FILTER (
+                           WHERE item.tracking_enabled AND NOT EXISTS (
+                               SELECT FROM config WHERE value = 'false'
+                                   AND key = 'inventory_tracking_enabled')) AS sellable,
+                       bool_or(item.is_changed) AS is_changed
+                FROM package_part AS part JOIN item ON item.id = part.item_id
+                WHERE part.package_id = package.id
+            ) AS parts
+            WHERE NOT parts.is_changed
+                AND package.told_sellable IS DISTINCT FROM parts.sellable LIMIT 100
+        """,
+    ),
+    Invariant(
+        name="no_sale_is_left_half_way",
+        why="What was sold leaves the stock, or is refused and forgotten.",
+        sql="""
+            SELECT id, transaction_id, at FROM sale
+            WHERE recorded_at IS NULL AND at < now() - interval '1 minute' LIMIT 100
         """,
     ),
 )

@@ -3,16 +3,16 @@
 import sys
 from functools import partial
 
-from pourline.kit.clock import SystemClock
 from pourline.kit.run import run_service
 from pourline.shift.app import build
 from pourline.shift.settings import Settings
+from pourline.upkeep.time_of_day import clock_of
 
 
 def main() -> int:
     """Serve until told to stop; return the exit code."""
     settings = Settings()
-    return run_service(settings, partial(build, settings=settings, clock=SystemClock()))
+    return run_service(settings, partial(build, settings=settings, clock=clock_of(settings.dsn)))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from pourline.contracts.books import GuestCorrected
 from pourline.contracts.evening import AlertOpened
 from pourline.contracts.guests import AccessDenied
 from pourline.contracts.money import GuestRefunded, GuestToppedUp, PourAccepted
+from pourline.contracts.packages import SaleRecorded
+from pourline.contracts.stock import StockCorrected
 from pourline.contracts.taps import ConfigChanged
 from pourline.kit.nats import Handler
 from pourline.shift.handlers import figures
@@ -22,4 +24,6 @@ def routes() -> Mapping[type[Event], Handler]:
         AccessDenied: figures.count_denials,
         AlertOpened: figures.count_alerts,
         ConfigChanged: figures.know_config,
+        SaleRecorded: figures.count_sales,
+        StockCorrected: figures.count_discrepancies,
     }

@@ -5,12 +5,14 @@ Pure functions of values. Sources: the outer contract, "Pours" (Shift); requirem
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 NOTHING_ML = Decimal(0)
+NOTHING = Decimal(0)
 
 
 class Bucket(StrEnum):
@@ -51,6 +53,7 @@ class Split:
     what: str
     volume_ml: Decimal = NOTHING_ML
     amount: int = 0
+    quantity: Decimal = NOTHING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +119,7 @@ class Sum:
     count: int = 0
     volume_ml: Decimal = NOTHING_ML
     amount: int = 0
+    quantity: Decimal = NOTHING
 
 
 SplitKey = tuple[UUID, Bucket, str, str, str]
@@ -142,6 +146,7 @@ def _plus(so_far: Sum, split: Split) -> Sum:
         count=so_far.count + 1,
         volume_ml=so_far.volume_ml + split.volume_ml,
         amount=so_far.amount + split.amount,
+        quantity=so_far.quantity + split.quantity,
     )
 
 
@@ -150,8 +155,25 @@ AUTHORITY = "FF_BACKEND_SHIFT_AUTHORITY"
 CASH = "cash"
 CLOSES_WITHIN = timedelta(seconds=30)
 """A closing that takes longer is none: the shift goes on (SH-2)."""
+ATTEMPT_LASTS = timedelta(seconds=20)
+"""Whoever closes a shift has asked everybody by then, or is gone."""
 FENCE_LEAVES = timedelta(seconds=5)
 """So long before the fence falls, a close that is not through is given up."""
+
+
+ZONE = "timezone"
+DAY_BEGINS = "business_day_begins"
+DAY_BEGINS_DEFAULT = "06:00"
+"""Bars close later than midnight; what opens before six in the morning is last night's."""
+
+
+def business_day(at: datetime, zone: ZoneInfo, begins: time) -> date:
+    """Return the day that a shift opened at `at` counts for.
+
+    By the clock on the wall: a day with a change of clocks is one day like any other.
+    """
+    local = at.astimezone(zone)
+    return local.date() if local.time() >= begins else local.date() - timedelta(days=1)
 
 
 def cash_expected(opening_float: int, lines: Iterable[tuple[str, str, str, int]]) -> int:

@@ -23,6 +23,12 @@ class ShiftClosed(Rejected):
     code = "shift_closed"
 
 
+class ShiftClosing(Rejected):
+    """Somebody else closes this shift right now."""
+
+    code = "shift_closing"
+
+
 class EquipmentUnchecked(Rejected):
     """Somebody must have looked at the equipment before the shift ends."""
 
@@ -33,3 +39,7 @@ class ShiftBlocked(Rejected):
     """Something stands in the way of closing the shift."""
 
     code = "shift_blocked"
+
+
+class MemberUnknown(NotFound):
+    """Nobody of that name works in the shift."""

@@ -15,8 +15,9 @@ async def insert_shift(unit: UnitOfWork, values: Mapping[str, object]) -> Row | 
     """Open a shift, or return None where one is open already."""
     return await unit.maybe(
         """
-        INSERT INTO shift (id, location, opened_at, opened_by, opening_float)
-        VALUES (%(id)s, %(location)s, %(opened_at)s, %(opened_by)s, %(opening_float)s)
+        INSERT INTO shift (id, location, opened_at, opened_by, opening_float, business_day)
+        VALUES (%(id)s, %(location)s, %(opened_at)s, %(opened_by)s, %(opening_float)s,
+                %(business_day)s)
         ON CONFLICT (location) WHERE status <> 'closed' DO NOTHING
         RETURNING *
         """,
@@ -33,6 +34,22 @@ async def find_open_shift(unit: UnitOfWork, location: str) -> Row | None:
     """Return the shift that is open at a location."""
     return await unit.maybe(
         "SELECT * FROM shift WHERE location = %s AND status <> 'closed'", (location,)
+    )
+
+
+async def closed_shifts(
+    unit: UnitOfWork, location: str, *, weekday: int | None, before: UUID | None, limit: int
+) -> list[Row]:
+    """Return a location's closed shifts, newest first, of one weekday (1: Monday) or of all."""
+    return await unit.all(
+        """
+        SELECT * FROM shift
+        WHERE location = %(location)s AND status = 'closed'
+          AND (%(before)s::uuid IS NULL OR id < %(before)s)
+          AND (%(weekday)s::int IS NULL OR extract(isodow FROM business_day) = %(weekday)s)
+        ORDER BY id DESC LIMIT %(limit)s
+        """,
+        {"location": location, "before": before, "weekday": weekday, "limit": limit},
     )
 
 
@@ -90,20 +107,37 @@ async def find_figures(unit: UnitOfWork, shift_id: UUID) -> dict[str, Row]:
 
 
 async def add_member(unit: UnitOfWork, *, shift_id: UUID, name: str) -> None:
-    """Have somebody work in a shift; a repeat changes nothing."""
+    """Have somebody work in a shift, perhaps again; a repeat changes nothing."""
     await unit.execute(
-        "INSERT INTO member (shift_id, name) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        """
+        INSERT INTO member (shift_id, name) VALUES (%s, %s)
+        ON CONFLICT (shift_id, name) DO UPDATE SET left_at = NULL
+        """,
         (shift_id, name),
     )
 
 
-async def list_members(unit: UnitOfWork, shift_id: UUID) -> list[str]:
-    """Return who works in a shift, in the order of joining."""
-    rows = await unit.all(
-        "SELECT name FROM member WHERE shift_id = %s ORDER BY joined_at, name LIMIT 1000",
+async def remove_member(unit: UnitOfWork, *, shift_id: UUID, name: str, at: datetime) -> bool:
+    """Have somebody leave a shift; return whether they were ever in it."""
+    row = await unit.maybe(
+        """
+        UPDATE member SET left_at = coalesce(left_at, %s)
+        WHERE shift_id = %s AND name = %s RETURNING name
+        """,
+        (at, shift_id, name),
+    )
+    return row is not None
+
+
+async def list_members(unit: UnitOfWork, shift_id: UUID) -> list[Row]:
+    """Return who has worked in a shift, in the order of joining."""
+    return await unit.all(
+        """
+        SELECT name, joined_at, left_at FROM member
+        WHERE shift_id = %s ORDER BY joined_at, name LIMIT 1000
+        """,
         (shift_id,),
     )
-    return [row["name"] for row in rows]
 
 
 async def lock_shift(unit: UnitOfWork, shift_id: UUID) -> Row | None:
@@ -112,15 +146,18 @@ async def lock_shift(unit: UnitOfWork, shift_id: UUID) -> Row | None:
 
 
 async def begin_closing(
-    unit: UnitOfWork, *, shift_id: UUID, attempt_id: UUID, at: datetime
+    unit: UnitOfWork, *, shift_id: UUID, attempt_id: UUID, at: datetime, left_before: datetime
 ) -> Row | None:
-    """Let an open shift be about to close; None for one that is closed or unknown."""
+    """Let an open shift be about to close, or one whose closing was begun before `left_before`.
+
+    None for one that is closed or unknown, or that somebody else closes now.
+    """
     return await unit.maybe(
         """
         UPDATE shift SET status = 'closing', closing_at = %s, attempt_id = %s
-        WHERE id = %s AND status <> 'closed' RETURNING *
+        WHERE id = %s AND (status = 'open' OR status = 'closing' AND closing_at < %s) RETURNING *
         """,
-        (at, attempt_id, shift_id),
+        (at, attempt_id, shift_id, left_before),
     )
 
 
@@ -169,6 +206,7 @@ async def add_splits(unit: UnitOfWork, sums: Mapping[SplitKey, Sum]) -> None:
             "count": one.count,
             "volume_ml": str(one.volume_ml),
             "amount": one.amount,
+            "quantity": str(one.quantity),
         }
         for (shift_id, bucket, by, key, what), one in sorted(
             sums.items(), key=lambda item: [str(part) for part in item[0]]
@@ -176,13 +214,15 @@ async def add_splits(unit: UnitOfWork, sums: Mapping[SplitKey, Sum]) -> None:
     ]
     await unit.execute(
         """
-        INSERT INTO shift_line (shift_id, bucket, by, key, what, count, volume_ml, amount)
+        INSERT INTO shift_line (shift_id, bucket, by, key, what, count, volume_ml, amount,
+                                quantity)
         SELECT * FROM json_to_recordset(%s) AS line (shift_id uuid, bucket text, by text, key text,
-            what text, count bigint, volume_ml numeric, amount bigint)
+            what text, count bigint, volume_ml numeric, amount bigint, quantity numeric)
         ON CONFLICT (shift_id, bucket, by, key, what) DO UPDATE
             SET count = shift_line.count + excluded.count,
                 volume_ml = shift_line.volume_ml + excluded.volume_ml,
-                amount = shift_line.amount + excluded.amount
+                amount = shift_line.amount + excluded.amount,
+                quantity = shift_line.quantity + excluded.quantity
         """,
         (as_json(rows),),
     )
@@ -192,7 +232,7 @@ async def list_lines(unit: UnitOfWork, shift_id: UUID) -> list[Row]:
     """Return the lines of a shift's report, in the order of reading."""
     return await unit.all(
         """
-        SELECT bucket, by, key, what, count, volume_ml, amount FROM shift_line
+        SELECT bucket, by, key, what, count, volume_ml, amount, quantity FROM shift_line
         WHERE shift_id = %s ORDER BY bucket DESC, by, what, key LIMIT 5000
         """,
         (shift_id,),

@@ -40,6 +40,7 @@ shift = sa.Table(
     sa.Column("closed_by", sa.Text),
     sa.Column("counted_cash", sa.BigInteger),
     sa.Column("comment", sa.Text),
+    sa.Column("business_day", sa.Date),
     sa.CheckConstraint("status IN ('open', 'closing', 'closed')", name="status_is_known"),
     sa.CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="closed_has_an_end"),
     sa.CheckConstraint("opening_float >= 0", name="float_is_not_negative"),
@@ -75,6 +76,7 @@ member = sa.Table(
     sa.Column("shift_id", pg.UUID, sa.ForeignKey("shift.id"), primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("joined_at", INSTANT, nullable=False, server_default=now()),
+    sa.Column("left_at", INSTANT),
 )
 
 shift_line = sa.Table(
@@ -88,6 +90,7 @@ shift_line = sa.Table(
     sa.Column("count", sa.BigInteger, nullable=False),
     sa.Column("volume_ml", VOLUME, nullable=False),
     sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("quantity", sa.Numeric(24, 6), nullable=False, server_default=NOUGHT),
     sa.CheckConstraint("bucket IN ('own', 'late')", name="line_bucket_is_known"),
 )
 

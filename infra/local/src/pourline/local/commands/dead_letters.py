@@ -5,11 +5,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import nats
 import nats.errors
 from nats.js.client import JetStreamContext
 from psycopg import Connection
 
+from pourline.kit.nats import connect
+from pourline.kit.trust import SYSTEMS, Trust
 from pourline.local import databases
 from pourline.local.access import OPERATOR
 from pourline.local.environment import WITH_DATABASE
@@ -17,10 +18,10 @@ from pourline.local.errors import OK, MisuseError, UnavailableError
 from pourline.local.paths import DataDir
 from pourline.local.storage import reachable
 from pourline.local.verify import Row, rows_of
+from pourline.upkeep.letters import readable
 
 LISTED_MAX = 1000
-CONNECT_WITHIN_S = 5
-SHOWN_BYTES = 200
+SHOWN_CHARACTERS = 200
 
 WAITING = f"""
     SELECT id, consumer, subject, payload, headers, reason, deliveries, at
@@ -56,7 +57,12 @@ async def _run(arguments: argparse.Namespace) -> None:
                 for letter in letters:
                     print(described(letter))
                 return
-            await replay(letters, connections, bus_url=surroundings.nats_url(OPERATOR))
+            await replay(
+                letters,
+                connections,
+                bus_url=surroundings.nats_url(OPERATOR),
+                trust=surroundings.trust,
+            )
 
 
 def waiting(connections: Mapping[str, Connection], *, only: int | None) -> Sequence[Letter]:
@@ -70,11 +76,15 @@ def waiting(connections: Mapping[str, Connection], *, only: int | None) -> Seque
 
 
 async def replay(
-    letters: Sequence[Letter], connections: Mapping[str, Connection], *, bus_url: str
+    letters: Sequence[Letter],
+    connections: Mapping[str, Connection],
+    *,
+    bus_url: str,
+    trust: Trust = SYSTEMS,
 ) -> None:
     """Say each letter again on its subject, and note it once the bus has stored it."""
     try:
-        bus = await nats.connect(bus_url, connect_timeout=CONNECT_WITHIN_S, allow_reconnect=False)
+        bus = await connect(url=bus_url, name=OPERATOR, wait_for_server=False, trust=trust)
     except (OSError, nats.errors.Error) as error:
         raise UnavailableError(f"cannot connect to the bus: {error}") from error
     try:
@@ -106,7 +116,7 @@ async def _publish(jetstream: JetStreamContext, letter: Letter) -> None:
 def described(letter: Letter) -> str:
     """Return a letter in one line."""
     row = letter.row
-    payload = bytes(row["payload"])[:SHOWN_BYTES].decode(errors="replace")
+    payload = readable(bytes(row["payload"]), SHOWN_CHARACTERS)
     return (
         f"{letter.service} {row['id']} {row['at']:%Y-%m-%dT%H:%M:%SZ} {row['subject']} "
         f"deliveries={row['deliveries']} reason={row['reason']!r} {payload}"

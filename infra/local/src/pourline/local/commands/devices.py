@@ -8,6 +8,7 @@ from pourline.local import credentials
 from pourline.local.commands.bearer import mint
 from pourline.local.environment import Surroundings
 from pourline.local.paths import DataDir
+from pourline.local.tls import variables
 
 OWNER_LEVEL = 5
 NAMES = {"controller": "run", "simulate": "simulate"}
@@ -37,4 +38,6 @@ def _way_to_the_bar(data_dir: DataDir) -> dict[str, str]:
         way["POURLINE_MQTT_URL"] = facts.foreign_mqtt_url or facts.mqtt_url or ""
     elif os.environ.get("MQTT_URL"):
         way["POURLINE_MQTT_URL"] = os.environ["MQTT_URL"]
+    if not facts.foreign_mqtt_url:
+        way |= variables(os.environ, own=surroundings.owns_bus)
     return way

@@ -50,7 +50,7 @@ def _require_backup(source: Path) -> None:
 
 async def _restore(data_dir: DataDir, source: Path) -> None:
     credentials.load_or_make(data_dir)
-    async with reachable(data_dir) as surroundings:
+    async with reachable(data_dir, may_be_new=True) as surroundings:
         for service in WITH_DATABASE:
             ensure_database(data_dir, surroundings, service)
             argv = [str(binary("pg_restore")), "--no-password", "--exit-on-error"]

@@ -3,7 +3,7 @@
 They know nothing of the bar; tests and the supervisor use the same two classes.
 """
 
-from pourline.local.servers.nats_server import MqttListener, NatsServer
+from pourline.local.servers.nats_server import Member, MqttListener, NatsServer
 from pourline.local.servers.postgres import PostgresServer
 
-__all__ = ["MqttListener", "NatsServer", "PostgresServer"]
+__all__ = ["Member", "MqttListener", "NatsServer", "PostgresServer"]

@@ -7,7 +7,7 @@ import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from pourline.local import process
 from pourline.local.errors import UnavailableError
@@ -16,6 +16,8 @@ from pourline.local.process import Command, Identity
 from pourline.local.servers.embedded import EmbeddedServer
 
 SUPERUSER = "postgres"
+PROTECTS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl")
+"""What of a database's address says how the connection to it is protected."""
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 """Length and code of `SSLRequest` (PostgreSQL's protocol, message formats); one byte answers."""
 INITDB_WITHIN_S = 60.0
@@ -189,6 +191,9 @@ def database_environment(url: str, environ: Mapping[str, str]) -> dict[str, str]
         "PGUSER": unquote(parts.username or ""),
         "PGPASSWORD": unquote(parts.password or ""),
         "PGDATABASE": parts.path.lstrip("/"),
+        **{
+            f"PG{name.upper()}": value for name, value in parse_qsl(parts.query) if name in PROTECTS
+        },
     }
 
 

@@ -8,19 +8,21 @@ dead letter and never blocks its neighbours.
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NoReturn
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from pourline.contracts import pack
 from pourline.kit.errors import TROUBLE, Delivery, outcome_of
 from pourline.kit.nats.pull import Pull
 from pourline.kit.pulse import beat
 
 BATCH = 500
+"""Messages asked for at a time, and events handled in one transaction; a last pack may pass it."""
 BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Waits between tries while a part is down; the last one repeats."""
 TRIES_MAX = 5
@@ -28,7 +30,10 @@ TRIES_MAX = 5
 KEEP_EVERY_S = 2.0
 """Well within the five seconds after which an unacknowledged message is delivered again."""
 SUSPECT_AFTER = 3
-"""Delivered more often than this, a message may be what ends the process: it is handled alone."""
+"""Delivered more often than this, a message may be what ends the process: it is handled alone.
+
+A pack is let go instead: its reader misses those events then and has each told again for itself.
+"""
 DELIVERIES_MAX = 20
 """Delivered this often and never acknowledged, it is set aside untried."""
 
@@ -68,6 +73,38 @@ def message_of(raw: Msg) -> Message:
         sequence=int(words[first + 1]),
         deliveries=int(words[first]),
     )
+
+
+def parted(whole: Message) -> list[Message]:
+    """Return the events of a pack as if each had come alone, or the message itself."""
+    if pack.HEADER not in whole.headers:
+        return [whole]
+    try:
+        events = pack.unpacked(whole.subject, whole.data)
+    except ValueError:
+        return [whole]  # refused like any other unreadable event
+    if whole.deliveries > SUSPECT_AFTER:
+        log.warning("pack_let_go", extra={"subject": whole.subject, "first_seq": events[0].seq})
+        return []
+    return [replace(whole, data=one.payload, headers=one.headers()) for one in events]
+
+
+def batches_of(raw: Sequence[Msg]) -> Iterator[tuple[list[Msg], list[Message]]]:
+    """Part what was pulled into what is handled together; a suspect is handled alone."""
+    batch: list[Msg] = []
+    messages: list[Message] = []
+    full = False
+    for one in raw:
+        whole = message_of(one)
+        suspect = whole.deliveries > SUSPECT_AFTER
+        if batch and (suspect or full):
+            yield batch, messages
+            batch, messages = [], []
+        batch.append(one)
+        messages += parted(whole)
+        full = suspect or len(messages) >= BATCH
+    if batch:
+        yield batch, messages
 
 
 class BatchConsumer:
@@ -113,30 +150,29 @@ class BatchConsumer:
             await pull.close()
 
     async def _take(self, raw: list[Msg]) -> None:
-        """Settle and acknowledge `raw`, together unless a message in it is suspect."""
-        messages = [message_of(message) for message in raw]
-        if len(raw) > 1 and any(one.deliveries > SUSPECT_AFTER for one in messages):
-            for one in raw:
-                await self._take([one])
-            return
+        """Settle and acknowledge `raw`, in batches of a bounded number of events."""
+        unsettled = list(raw)
         settled = asyncio.Event()
-        extending = asyncio.create_task(self._keep(raw, settled))
+        extending = asyncio.create_task(self._keep(unsettled, settled))
         try:
-            await self._settle(messages)
+            for batch, messages in batches_of(raw):
+                if messages:
+                    await self._settle(messages)
+                del unsettled[: len(batch)]
+                for message in batch:
+                    await message.ack()
         finally:
             settled.set()
             await extending
-        for message in raw:
-            await message.ack()
 
-    async def _keep(self, raw: list[Msg], settled: asyncio.Event) -> None:
-        """Tell the bus, while the batch takes long, that it is still worked on."""
+    async def _keep(self, unsettled: list[Msg], settled: asyncio.Event) -> None:
+        """Tell the bus, while it takes long, what is still worked on."""
         while True:
             try:
                 async with asyncio.timeout(KEEP_EVERY_S):
                     await settled.wait()
             except TimeoutError:
-                for message in raw:
+                for message in tuple(unsettled):
                     await message.in_progress()
             else:
                 return

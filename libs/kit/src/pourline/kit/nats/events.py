@@ -7,11 +7,18 @@ from typing import Any
 from pourline.contracts.base import Envelope, Event, parse_event
 from pourline.kit import telemetry
 from pourline.kit.db import Database, UnitOfWork
+from pourline.kit.errors import Malformed
 from pourline.kit.inbox import Arrival, Inbox
 from pourline.kit.nats.consumer import Message
 
 Handler = Callable[[Sequence[Any], UnitOfWork], Awaitable[None]]
 """Takes a run of one event type's envelopes, in order, inside the batch's transaction."""
+
+
+class UnknownEvent(Malformed):
+    """This version does not know this event: a newer one, beside it, reads it."""
+
+    code = "unknown_event"
 
 
 class EventConsumer:
@@ -47,8 +54,9 @@ class EventConsumer:
             self._after_commit()
 
     def _parse(self, message: Message) -> Envelope[Any]:
-        model, _ = self._by_subject[message.subject]
-        return parse_event(model, message.data)
+        if message.subject not in self._by_subject:
+            raise UnknownEvent(f"This version does not know {message.subject}.")
+        return parse_event(self._by_subject[message.subject][0], message.data)
 
 
 def _first_time(msg_id: str, fresh: set[str]) -> bool:

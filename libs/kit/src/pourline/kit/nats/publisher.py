@@ -15,7 +15,7 @@ LOOK_EVERY_S = 0.25
 """How often a round that waits looks whether the connection is still the one it went out on."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Publication:
     """A message to be stored on a stream."""
 
@@ -79,9 +79,8 @@ class StoredPublisher:
         if b'"error"' in reply.data or not reply.data:
             waiting.set_exception(Retryable(f"The bus refused a message: {_error_of(reply)}"))
             return
-        missing = self._missing[number]
-        missing.discard(place)
-        if not missing:
+        self._missing[number].discard(place)
+        if not self._missing[number]:
             waiting.set_result(None)
 
 

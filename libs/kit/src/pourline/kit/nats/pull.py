@@ -17,6 +17,8 @@ HEARTBEAT_S = 1.0
 SILENCE_MAX_S = 2.5
 """Past this without message or heartbeat the request is lost: ask again."""
 REFUSED_WAIT_S = 0.2
+BYTES_MAX = 512 * 1024
+"""Asked for at a time: what bus and reader hold in memory, whether small messages or large."""
 
 
 class Pull:
@@ -80,6 +82,7 @@ class Pull:
         self._number += 1
         order = {
             "batch": self._batch,
+            "max_bytes": BYTES_MAX,
             "expires": int(EXPIRES_S * 1e9),
             "idle_heartbeat": int(HEARTBEAT_S * 1e9),
         }

@@ -7,8 +7,11 @@ problem with its stable code. Metadata (who asks, idempotency key, trace) stands
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,6 +20,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as BusTimeoutError
+from psycopg.errors import DeadlockDetected
 from pydantic import BaseModel, ValidationError
 
 from pourline.contracts.base import Command, Query
@@ -31,8 +35,15 @@ REQUEST_WAIT_S = 5.0
 SEEN_WAIT_S = 2.0
 IN_FLIGHT_MAX = 64
 """Requests a service works on at once; more wait in the bus client's bounded queue."""
+DEADLOCKS_MAX = 3
+"""Commands that meet head on are all done, one after another; the database says who goes back."""
+SENT_AS_IT_IS_MAX = 32 * 1024
+"""A longer answer is compressed; the bus takes no message over 64 KiB."""
+HEADERS_MAX = 20 * 1024
 TOLD_MAX = 200
 """Events that an answer names, the last ones: its headers must fit in one message."""
+
+KEEP = "INSERT INTO idempotency (key, subject, digest, answer) VALUES (%s, %s, %s, %s)"
 
 Ask = TypeVar("Ask", bound=Command)
 Answer = TypeVar("Answer", bound=Contract)
@@ -61,7 +72,7 @@ class _Route:
     model: type[Command]
     handle: Callable[..., Awaitable[BaseModel]]
     exists: Callable[[dict[str, Any], UnitOfWork], Awaitable[bool]] | None
-    before: Callable[..., Awaitable[None]] | None
+    before: Callable[..., Awaitable[Sequence[str] | None]] | None
 
 
 class Responder:
@@ -83,13 +94,14 @@ class Responder:
         handle: Callable[[Ask, UnitOfWork, Context], Awaitable[BaseModel]],
         *,
         exists: Callable[[dict[str, Any], UnitOfWork], Awaitable[bool]] | None = None,
-        before: Callable[[Ask], Awaitable[None]] | None = None,
+        before: Callable[[Ask, Context], Awaitable[Sequence[str] | None]] | None = None,
     ) -> None:
         """Answer `model` with `handle`, inside one transaction.
 
         `exists` says, for a malformed message only, whether what it is about is there: what is
         unknown is told before what is malformed. `before` runs ahead of the transaction: the
-        place to ask another service.
+        place to ask another service, and to return what that one told. It does not run for a
+        repeat under an idempotency key.
         """
         self._routes[model.subject()] = _Route(
             model=model, handle=handle, exists=exists, before=before
@@ -99,6 +111,7 @@ class Responder:
         """Subscribe to every subject; instances of a service share the work."""
         for subject in (*self._routes, f"qry.{self._service}.kit.seen"):
             await self._bus.subscribe(subject, queue=self._service, cb=self._receive)
+        await self._bus.flush()  # the server knows them before anybody is told that we serve
 
     async def _receive(self, request: Msg) -> None:
         await self._slots.acquire()
@@ -117,9 +130,7 @@ class Responder:
                 body, told = await self._run(request)
                 if self.after_write and request.subject.startswith("cmd."):
                     await self.after_write(request.subject)
-                reply = {"Pourline-Status": "200"}
-                if told:
-                    reply["Pourline-Events"] = ",".join(told)
+                body, reply = _answer_of(body, told, room=self._bus.max_payload - HEADERS_MAX)
             except Exception as error:  # noqa: BLE001 the table decides what a failure means
                 body, reply = _problem(error, request.subject)
         if request.reply:
@@ -131,38 +142,58 @@ class Responder:
         route = self._routes[request.subject]
         context = _context(request.headers or {})
         command, fault = _parse(route.model, request.data, context)
-        if command is not None and route.before:
-            await route.before(command)
-        async with self._database.transaction() as unit:
-            if command is None:
+        if command is None:
+            async with self._database.transaction() as unit:
                 if route.exists and not await route.exists(_raw(request.data), unit):
                     raise NotFound
-                raise Malformed(fault)
-            body = await self._once(route, command, unit, context, request.data)
-            return body, [f"{one.subject}={one.id}" for one in unit.announcements[-TOLD_MAX:]]
+            raise Malformed(fault)
+        told: list[str] = []
+        if route.before:
+            async with self._database.transaction() as unit:
+                if answered := await self._answered(command, unit, context, request.data):
+                    return answered
+            told += await route.before(command, context) or ()
+        once = partial(self._once, route, command, context, request.data, told)
+        for _ in range(DEADLOCKS_MAX):
+            with suppress(DeadlockDetected):
+                return await once()
+        return await once()
 
     async def _once(
-        self, route: _Route, command: Command, unit: UnitOfWork, context: Context, raw: bytes
-    ) -> bytes:
+        self, route: _Route, command: Command, context: Context, raw: bytes, told: list[str]
+    ) -> tuple[bytes, list[str]]:
         """Run a command under its idempotency key: the first answer is the answer."""
-        key = None if isinstance(command, Query) else context.idempotency_key
+        async with self._database.transaction() as unit:
+            if answered := await self._answered(command, unit, context, raw):
+                return answered
+            body = _wire(await route.handle(command, unit, context))
+            told = told + [f"{one.subject}={one.id}" for one in unit.announcements]
+            if key := _key(command, context):
+                kept = b"\n".join((body, ",".join(told[-TOLD_MAX:]).encode()))
+                await unit.execute(KEEP, (key, command.subject(), _digest(raw), kept))
+            return body, told
+
+    async def _answered(
+        self, command: Command, unit: UnitOfWork, context: Context, raw: bytes
+    ) -> tuple[bytes, list[str]] | None:
+        """Return what stands under a command's key: the answer, and what it told.
+
+        Raises `IdempotencyKeyReused`. No JSON of ours has a line break; what came before that was
+        kept has no second line.
+        """
+        key = _key(command, context)
         if key is None:
-            return _wire(await route.handle(command, unit, context))
-        digest = hashlib.sha256(_canonical(raw)).digest()
+            return None
         await unit.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", (key,))
         stored = await unit.maybe(
             "SELECT subject, digest, answer FROM idempotency WHERE key = %s", (key,)
         )
-        if stored:
-            if (stored["subject"], bytes(stored["digest"])) != (command.subject(), digest):
-                raise IdempotencyKeyReused
-            return bytes(stored["answer"])
-        body = _wire(await route.handle(command, unit, context))
-        await unit.execute(
-            "INSERT INTO idempotency (key, subject, digest, answer) VALUES (%s, %s, %s, %s)",
-            (key, command.subject(), digest, body),
-        )
-        return body
+        if stored is None:
+            return None
+        if (stored["subject"], bytes(stored["digest"])) != (command.subject(), _digest(raw)):
+            raise IdempotencyKeyReused
+        body, _, told = bytes(stored["answer"]).partition(b"\n")
+        return body, told.decode().split(",") if told else []
 
     async def _seen(self, raw: bytes) -> bytes:
         ids = [UUID(text) for text in orjson.loads(raw)["ids"]]
@@ -177,14 +208,15 @@ class Caller:
         self._bus = bus
         self._wait_s = wait_s
 
-    async def ask(self, command: Command, answer: type[Answer], *, actor: str = "system") -> Answer:
-        """Ask the owner and return its answer.
+    async def ask(
+        self, command: Command, answer: type[Answer], *, actor: str = "system", key: str = ""
+    ) -> Answer:
+        """Ask the owner and return its answer; with an idempotency `key` the first one again.
 
         Raises `Retryable` when nobody answers in time, `Refused` when the owner says no.
         """
-        status, body, _ = await self.send(
-            command.subject(), command.wire(), headers={"Pourline-Actor": actor}
-        )
+        headers = {"Pourline-Actor": actor} | ({"Idempotency-Key": key} if key else {})
+        status, body, _ = await self.send(command.subject(), command.wire(), headers=headers)
         if status != 200:
             raise Refused(Problem.model_validate_json(body))
         return answer.model_validate_json(body)
@@ -202,7 +234,9 @@ class Caller:
             owner = subject.split(".")[1]
             raise Retryable(f"{owner} is not answering.", part=owner) from error
         found = reply.headers or {}
-        return int(found.get("Pourline-Status", "500")), reply.data, found
+        packed = "Pourline-Packed" in found
+        data = zlib.decompress(reply.data) if packed else reply.data
+        return int(found.get("Pourline-Status", "500")), data, found
 
 
 class Refused(Rejected):
@@ -223,19 +257,18 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, Refused):
         return error.problem
     outcome = outcome_of(error)
-    members = getattr(error, "members", {})
     return Problem(
         title=outcome.code.replace("_", " "),
         status=outcome.status,
         code=outcome.code,
         detail=outcome.detail,
-        **members,
+        **getattr(error, "members", {}),
     )
 
 
 def _problem(error: Exception, subject: str) -> tuple[bytes, dict[str, str]]:
     problem = problem_of(error)
-    level = outcome_of(error).log_level
+    level = outcome_of(error).log_level if problem.status >= 500 else logging.INFO
     log.log(
         level,
         "request_refused",
@@ -243,6 +276,18 @@ def _problem(error: Exception, subject: str) -> tuple[bytes, dict[str, str]]:
         extra={"subject": subject, "code": problem.code, "detail": problem.detail},
     )
     return problem.wire(), {"Pourline-Status": str(problem.status)}
+
+
+def _answer_of(body: bytes, told: list[str], *, room: int) -> tuple[bytes, dict[str, str]]:
+    """Return an answer as it travels: a long one packed; raises `Retryable` for one too long."""
+    headers = {"Pourline-Status": "200"}
+    if told:
+        headers["Pourline-Events"] = ",".join(told[-TOLD_MAX:])
+    if len(body) > SENT_AS_IT_IS_MAX:
+        body, headers["Pourline-Packed"] = zlib.compress(body, 1), "zlib"
+    if len(body) > room:
+        raise Retryable("The answer is too long for one message.")
+    return body, headers
 
 
 def _context(headers: dict[str, str]) -> Context:
@@ -268,8 +313,13 @@ def _raw(data: bytes) -> dict[str, Any]:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def _canonical(data: bytes) -> bytes:
-    return orjson.dumps(orjson.loads(data or b"{}"), option=orjson.OPT_SORT_KEYS)
+def _key(command: Command, context: Context) -> str | None:
+    return None if isinstance(command, Query) else context.idempotency_key
+
+
+def _digest(data: bytes) -> bytes:
+    body = orjson.dumps(orjson.loads(data or b"{}"), option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(body).digest()
 
 
 def _wire(answer: BaseModel) -> bytes:

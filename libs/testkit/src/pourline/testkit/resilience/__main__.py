@@ -13,9 +13,11 @@ from typing import Final
 
 from pourline.testkit.bar import run_bar
 from pourline.testkit.resilience import report
+from pourline.testkit.resilience.cluster import everyone_once, open_cluster
+from pourline.testkit.resilience.letters import page, write_letters
 from pourline.testkit.resilience.lives import die, every_step, wards
 from pourline.testkit.resilience.offline import comes_back
-from pourline.testkit.resilience.run import play
+from pourline.testkit.resilience.run import Outcome, play
 from pourline.testkit.resilience.schedule import long_evening
 from pourline.testkit.resilience.seeds import folder_for, play_all
 from pourline.testkit.resilience.world import RAW_TAPS, open_world
@@ -28,30 +30,36 @@ POWER_CUT_ROUNDS: Final = 2
 def main() -> int:
     """Do what the arguments name; return 1 when anything was not right."""
     arguments = _parser().parse_args()
-    match arguments.part:
-        case "seeds":
-            return asyncio.run(_seeds(arguments))
-        case "controllers":
-            return asyncio.run(_controllers(arguments))
-        case "offline":
-            return asyncio.run(_offline(arguments))
-        case "evening":
-            return asyncio.run(_evening(arguments))
-        case _:
-            arguments.page.write_text(report.page(json.loads(arguments.json.read_text())))
-            return 0
+    if arguments.part == "page":
+        arguments.page.write_text(report.page(json.loads(arguments.json.read_text())))
+        return 0
+    parts = {
+        "seeds": _seeds,
+        "controllers": _controllers,
+        "offline": _offline,
+        "evening": _evening,
+        "machines": _machines,
+        "letters": _letters,
+    }
+    return asyncio.run(parts[arguments.part](arguments))
 
 
 async def _seeds(arguments: argparse.Namespace) -> int:
     first = arguments.seed if arguments.seed is not None else arguments.first
     count = 1 if arguments.seed is not None else arguments.seeds
-    outcomes = await play_all(range(first, first + count), say=_say, keep=arguments.keep)
+    if not arguments.add:
+        _keep(arguments, {"seeds": []})
+
+    def tell(outcome: Outcome) -> None:
+        if arguments.json:
+            report.keep_seed(arguments.json, outcome)
+
+    had = report.seeds_in(arguments.json) if arguments.add and arguments.json else frozenset()
+    seeds = [seed for seed in range(first, first + count) if seed not in had]
+    outcomes = await play_all(seeds, say=_say, keep=arguments.keep, tell=tell)
     bad = [one for one in outcomes if not one.is_right]
     pours = sum(one.pours for one in outcomes)
     _say(f"{len(outcomes)} seeds, {pours} pours, {len(bad)} seeds not right")
-    command = f"make promises SEEDS={count}" + (f" FIRST={first}" if first != 1 else "")
-    told = {"command": command, "machine": report.machine(), "seeds": report.of_seeds(outcomes)}
-    _keep(arguments, told)
     return 1 if bad else 0
 
 
@@ -110,6 +118,27 @@ async def _evening(arguments: argparse.Namespace) -> int:
     return 1 if code or not outcome.is_right else 0
 
 
+async def _machines(arguments: argparse.Namespace) -> int:
+    """Lose each machine of three once."""
+    with folder_for(arguments.keep, "machines") as folder:
+        async with open_cluster(folder) as (cluster, world):
+            outcome = await play(world, everyone_once(cluster))
+    _say(outcome)
+    _keep(arguments, {"machines": report.of_seeds([outcome])[0]})
+    return 0 if outcome.is_right else 1
+
+
+async def _letters(arguments: argparse.Namespace) -> int:
+    """Write mail to a server that misbehaves, by senders that are killed."""
+    with folder_for(arguments.keep, "letters") as folder:
+        letters = await write_letters(folder)
+    told = page(letters)
+    _say(told)
+    if arguments.page:
+        arguments.page.write_text(told)
+    return 1 if letters.lost or letters.doubled else 0
+
+
 def _keep(arguments: argparse.Namespace, told: Mapping[str, object]) -> None:
     if arguments.json:
         report.keep(arguments.json, told)
@@ -122,16 +151,21 @@ def _say(what: object) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make resilience", description=__doc__)
-    parts = ("seeds", "controllers", "offline", "evening", "page")
+    parts = ("seeds", "controllers", "offline", "evening", "machines", "letters", "page")
     parser.add_argument("part", nargs="?", choices=parts, default="seeds")
     parser.add_argument("--seeds", type=int, default=10, help="how many (default 10)")
     parser.add_argument("--first", type=int, default=1, help="the first of them (default 1)")
     parser.add_argument("--seed", type=int, help="exactly this one, on a fresh bar")
     parser.add_argument("--taps", type=int, default=50, help="of a long evening (default 50)")
     parser.add_argument("--minutes", type=float, default=10, help="of it (default 10)")
+    parser.add_argument(
+        "--add",
+        action="store_true",
+        help="only seeds that the JSON does not have, beside those that it has",
+    )
     parser.add_argument("--keep", type=Path, help="keep the bars' folders here")
     parser.add_argument("--json", type=Path, help="write what came of it here")
-    parser.add_argument("--page", type=Path, help="with `page`: the page to write")
+    parser.add_argument("--page", type=Path, help="with `page` and `letters`: the page to write")
     return parser
 
 

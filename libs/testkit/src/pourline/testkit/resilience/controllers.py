@@ -14,6 +14,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +24,7 @@ from typing import Final
 
 import psutil
 
-from pourline.controller.clock import SystemClock
+from pourline.controller.clock import Clock, SystemClock
 from pourline.controller.domain import Backoff, Grant, Phase, Pour, Rules
 from pourline.controller.hardware import Hardware, KeptDisplay, SimulatedTap
 from pourline.controller.link import Broker
@@ -34,6 +35,7 @@ from pourline.controller.tap import TapController
 from pourline.local import process
 from pourline.local.process import Command
 from pourline.testkit.resilience.truth import Poured
+from pourline.testkit.resilience.wrong_clock import WrongClock
 from pourline.testkit.until import until
 
 RULES: Final = Rules(
@@ -78,8 +80,12 @@ class WitnessedStore(Store):
 
     def _note(self, pour: Pour) -> None:
         line = [pour.client_tx_id, pour.visit_id or "", str(pour.volume_ml), pour.grant_id]
-        with self._journal.open("a") as journal:
-            journal.write(json.dumps(line) + "\n")
+        while True:
+            with contextlib.suppress(OSError):  # a full disk: the store may just have had room
+                with self._journal.open("a") as journal:
+                    journal.write(json.dumps(line) + "\n")
+                return
+            time.sleep(LOOK_S)
 
 
 def witnessed(path: Path, *, tap_id: str, price_per_litre: int) -> list[Poured]:
@@ -102,8 +108,10 @@ def witnessed(path: Path, *, tap_id: str, price_per_litre: int) -> list[Poured]:
 class Drinkers(Observer):
     """One controller and its guests."""
 
-    def __init__(self, config: TapConfig, cards: Sequence[str], store: Store) -> None:
-        clock = SystemClock()
+    def __init__(
+        self, config: TapConfig, cards: Sequence[str], store: Store, clock: Clock | None = None
+    ) -> None:
+        clock = clock or SystemClock()
         self.hand = SimulatedTap(
             now_ms=clock.elapsed_ms,
             ml_per_pulse=config.rules.ml_per_pulse,
@@ -191,6 +199,7 @@ async def live(folder: Path) -> None:
             ),
             seat["cards"],
             store,
+            WrongClock(folder),
         )
         for seat, store in zip(told["seats"], stores, strict=True)
     ]
@@ -200,14 +209,18 @@ async def live(folder: Path) -> None:
             for tap in taps:
                 await tap.controller.link.connected.wait()
                 evening.create_task(tap.serve(dice, closing, between_s=told["between_s"]))
-        for tap, store in zip(taps, stores, strict=True):
-            while not tap.is_settled or store.pours():  # noqa: ASYNC110 - the taps' own state
-                await asyncio.sleep(LOOK_S)
+        while not _is_over(taps, stores):  # noqa: ASYNC110 - the taps' own state
+            await asyncio.sleep(LOOK_S)
         for run in runs:
             run.cancel()
     for tap, store in zip(taps, stores, strict=True):
         tap.executor.shutdown()
         store.close()
+
+
+def _is_over(taps: Sequence[Drinkers], stores: Sequence[Store]) -> bool:
+    """Return whether all is settled at once: a late answer opens a tap that just was."""
+    return all(tap.is_settled for tap in taps) and not any(store.pours() for store in stores)
 
 
 class Controllers:
@@ -223,7 +236,7 @@ class Controllers:
         between_guests_s: float = BETWEEN_GUESTS_S,
     ) -> None:
         self.seats = seats
-        self._folder = folder
+        self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         told = {
@@ -236,15 +249,15 @@ class Controllers:
 
     async def start(self) -> None:
         """Start it, or again after it was killed, on the same stores; it dies with this one."""
-        sign = self._folder / OPEN
+        sign = self.folder / OPEN
         sign.unlink(missing_ok=True)
         module = "pourline.testkit.resilience.controllers"
         self._process = process.start(
             Command(
                 name="controllers",
-                argv=[sys.executable, "-m", module, str(self._folder)],
+                argv=[sys.executable, "-m", module, str(self.folder)],
                 environment=os.environ,
-                log=self._folder / "controllers.log",
+                log=self.folder / "controllers.log",
             )
         )
 
@@ -280,9 +293,9 @@ class Controllers:
             replace(seat, cards=tuple(card for card in seat.cards if card in cards))
             for seat in self.seats
         ]
-        kept = json.loads((self._folder / "seats.json").read_text())
+        kept = json.loads((self.folder / "seats.json").read_text())
         kept["seats"] = [asdict(seat) for seat in seats if seat.cards]
-        (self._folder / "seats.json").write_text(json.dumps(kept))
+        (self.folder / "seats.json").write_text(json.dumps(kept))
         await self.start()
         await asyncio.sleep(LEAVE_WITHIN_S / 5)  # a guest's stay, not a wait for a result
         await self.last_orders(within_s=within_s)
@@ -293,7 +306,7 @@ class Controllers:
             pour
             for seat in self.seats
             for pour in witnessed(
-                self._folder / f"{seat.tap_id}.db",
+                self.folder / f"{seat.tap_id}.db",
                 tap_id=seat.tap_id,
                 price_per_litre=price_per_litre,
             )
@@ -303,7 +316,7 @@ class Controllers:
         """Return what the stores still hold of grants and pours."""
         left = []
         for seat in self.seats:
-            path = self._folder / f"{seat.tap_id}.db"
+            path = self.folder / f"{seat.tap_id}.db"
             if not path.exists():
                 continue
             store = Store(path)

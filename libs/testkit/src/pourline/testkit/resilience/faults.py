@@ -18,6 +18,7 @@ import psutil
 
 from pourline.testkit.resilience.controllers import Controllers
 from pourline.testkit.resilience.proxy import HALF_OPEN, Trouble, Way
+from pourline.testkit.resilience.raw import RawTaps
 from pourline.testkit.resilience.world import World
 from pourline.testkit.until import until
 
@@ -32,6 +33,7 @@ class Scene:
 
     world: World
     controllers: Controllers
+    raw: RawTaps
 
 
 class Fault(ABC):
@@ -100,7 +102,10 @@ class Hang(Freeze):
         hung = self._stopped[0]
 
         async def is_replaced() -> bool:
-            return not hung.is_running() or hung.status() == psutil.STATUS_ZOMBIE
+            try:
+                return not hung.is_running() or hung.status() == psutil.STATUS_ZOMBIE
+            except psutil.NoSuchProcess:  # it ended between the two looks
+                return True
 
         try:
             await until(is_replaced, within_s=REPLACED_WITHIN_S)

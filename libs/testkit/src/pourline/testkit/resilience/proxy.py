@@ -95,6 +95,10 @@ class Proxy:
             self._server = None
         self.cut(1.0, random.Random(0))  # noqa: S311 - all of them: no choice is made
 
+    def point_to(self, port: int) -> None:
+        """Pass new connections on to another port, as an address that moves to another machine."""
+        self._to_port = port
+
     def cut(self, share: float, dice: random.Random) -> None:
         """Reset a share (0 to 1) of the connections."""
         for wire in self._some(share, dice):

@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -137,6 +138,8 @@ class RawTaps:
         self._fleet = fleet
         self._answers = answers
         self._waiting: list[Message] = []
+        self.clock_ahead = timedelta()
+        """How far the taps' own clocks are off; while they are, pours tell what they show."""
         self.sent: list[Message] = []
 
     @property
@@ -151,6 +154,7 @@ class RawTaps:
         for message in messages:
             await asyncio.sleep(max(0.0, begun_s + message.at_s - time.monotonic()))
             message.first_s = time.monotonic()
+            self._tell_time(message)
             for _ in range(message.copies):
                 self._send(message)
             self.sent.append(message)
@@ -165,6 +169,15 @@ class RawTaps:
             for message in self.unanswered:
                 if message.last_s <= due_s:
                     self._send(message)
+
+    def _tell_time(self, message: Message) -> None:
+        if not self.clock_ahead or message.payload:
+            return
+        ended_at = datetime.now(UTC) + self.clock_ahead
+        message.fields |= {
+            "started_at": (ended_at - timedelta(seconds=1)).isoformat(),
+            "ended_at": ended_at.isoformat(),
+        }
 
     def _send(self, message: Message) -> None:
         message.last_s = time.monotonic()

@@ -146,7 +146,7 @@ class Evening:
                 group.create_task(self._go_wrong(step))
 
     async def _go_wrong(self, step: Step) -> None:
-        scene = Scene(self._world, self._controllers)
+        scene = Scene(self._world, self._controllers, self._raw)
         await asyncio.sleep(step.at_s)
         since_s = time.monotonic()
         try:

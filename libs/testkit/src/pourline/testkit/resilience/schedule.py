@@ -6,8 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pourline.contracts.topology import SERVICES
+from pourline.local.environment import WITH_DATABASE
 from pourline.testkit.resilience import faults
+from pourline.testkit.resilience.clocks import WrongClocks, WrongServiceClock
+from pourline.testkit.resilience.crowds import RollingRestart, Storm
+from pourline.testkit.resilience.disks import FillDisk
 from pourline.testkit.resilience.faults import Ending, Fault, Network
+from pourline.testkit.resilience.service_clocks import Wrong
 from pourline.testkit.resilience.world import Kind
 
 LOAD_S: Final = 8.5
@@ -16,6 +21,12 @@ FREEZE_S: Final = (2.0, 12.0)
 NETWORK_S: Final = (0.5, 6.0)
 CONTROLLERS_S: Final = (0.2, 3.0)
 SHARES: Final = (0.3, 0.6, 1.0, 1.0)
+DISK_S: Final = (2.0, 6.0)
+CLOCK_S: Final = (0.5, 5.0)
+CLOCK_DAYS: Final = (-400.0, -2.0, -1 / 24, 1 / 24, 2.0, 400.0)
+SERVICE_CLOCKS: Final = 0.25
+"""How many of the seeds have a service whose time of day is wrong."""
+SERVICE_CLOCK_S: Final = (2.0, 8.0)
 SERVERS: Final = ("nats-server", "postgres")
 WRITTEN: Final = 1_000_000
 """Evenings that are written down, not drawn, have numbers from here on."""
@@ -83,7 +94,18 @@ def schedule(seed: int) -> Schedule:
         step = _step(dice, kind)
         if not any(_collide(step, other) for other in steps):
             steps.append(step)
+    wrong = [one for one in _service_clock(seed) if not any(_collide(one, two) for two in steps)]
+    steps += wrong[: FAULTS[1] - len(steps)]
     return Schedule(seed=seed, kind=kind, steps=sorted(steps, key=lambda one: one.at_s))
+
+
+def services_take_turns_in_being_wrong(wrong: Wrong) -> Schedule:
+    """Return an evening in which the time of day is wrong for one service after another."""
+    steps = [
+        Step(at_s=0.5 + number, duration_s=2.5, fault=WrongServiceClock(service, wrong))
+        for number, service in enumerate(WITH_DATABASE)
+    ]
+    return Schedule(seed=0, kind=Kind.OWN, steps=steps)
 
 
 def long_evening(seed: int, *, seconds: float) -> Schedule:
@@ -205,6 +227,41 @@ def _controllers(dice: random.Random, kind: Kind) -> tuple[float, Fault]:
     return dice.uniform(*CONTROLLERS_S), fault
 
 
+def _disk(dice: random.Random, kind: Kind) -> tuple[float, Fault]:
+    # A nats-server that could not write must be started anew; a bar does so with its own only.
+    targets = (*SERVERS, "controllers") if kind is Kind.OWN else ("postgres", "controllers")
+    return dice.uniform(*DISK_S), FillDisk(dice.choice(targets))
+
+
+def _clocks(dice: random.Random, kind: Kind) -> tuple[float, Fault]:
+    del kind
+    fault = WrongClocks(dice.choice(("controllers", "raw taps")), dice.choice(CLOCK_DAYS))
+    return dice.uniform(*CLOCK_S), fault
+
+
+def _service_clock(seed: int) -> list[Step]:
+    """Return one seed's wrong time of day of a service, if it has one.
+
+    By dice of its own: what a seed did before there was this fault, it still does.
+    """
+    dice = random.Random(f"{seed}: time of day")  # noqa: S311 - it must repeat itself
+    if dice.random() >= SERVICE_CLOCKS:
+        return []
+    fault = WrongServiceClock(dice.choice(WITH_DATABASE), dice.choice(list(Wrong)))
+    at_s = dice.uniform(0.5, LOAD_S - 1)
+    return [Step(at_s=at_s, duration_s=dice.uniform(*SERVICE_CLOCK_S), fault=fault)]
+
+
+def _storm(dice: random.Random, kind: Kind) -> tuple[float, Fault]:
+    del dice, kind
+    return 0.0, Storm()
+
+
+def _rolling(dice: random.Random, kind: Kind) -> tuple[float, Fault]:
+    del dice, kind
+    return 0.0, RollingRestart()
+
+
 WEIGHED: Final[Sequence[tuple[int, Maker]]] = (
     (6, _kill),
     (4, _freeze),
@@ -213,5 +270,9 @@ WEIGHED: Final[Sequence[tuple[int, Maker]]] = (
     (1, _starve),
     (5, _network),
     (2, _controllers),
+    (2, _disk),
+    (2, _clocks),
+    (1, _storm),
+    (1, _rolling),
 )
 MAKERS: Final = [make for _, make in WEIGHED]

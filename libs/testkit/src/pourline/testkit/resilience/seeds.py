@@ -11,23 +11,33 @@ from pourline.testkit.resilience.schedule import kind_of, schedule
 from pourline.testkit.resilience.world import open_world
 
 Say = Callable[[object], None]
+Tell = Callable[[Outcome], None]
 SEEDS_A_BAR: Final = 20
 """After so many seeds a fresh bar: a start is cheap, and is part of what is proved."""
 
 
-async def play_all(seeds: Iterable[int], *, say: Say, keep: Path | None = None) -> list[Outcome]:
-    """Play seeds, those of a kind on one bar; after one that went wrong comes a fresh bar."""
+def _nobody(outcome: Outcome) -> None:
+    del outcome
+
+
+async def play_all(
+    seeds: Iterable[int], *, say: Say, keep: Path | None = None, tell: Tell = _nobody
+) -> list[Outcome]:
+    """Play seeds, those of a kind on one bar; after one that went wrong comes a fresh bar.
+
+    Each outcome is told as soon as it is there: many seeds take hours.
+    """
     waiting = sorted(seeds, key=lambda seed: (kind_of(seed).value, seed))
     outcomes: list[Outcome] = []
     while waiting:
         with folder_for(keep, f"bar-{waiting[0]}") as folder:
-            played = await _play_on_one_bar(waiting, folder, say)
+            played = await _play_on_one_bar(waiting, folder, say, tell)
         waiting = waiting[len(played) :]
         outcomes += played
     return outcomes
 
 
-async def _play_on_one_bar(seeds: list[int], folder: Path, say: Say) -> list[Outcome]:
+async def _play_on_one_bar(seeds: list[int], folder: Path, say: Say, tell: Tell) -> list[Outcome]:
     outcomes: list[Outcome] = []
     kind = kind_of(seeds[0])
     async with open_world(folder, kind) as world:
@@ -35,6 +45,7 @@ async def _play_on_one_bar(seeds: list[int], folder: Path, say: Say) -> list[Out
             say(schedule(seed))
             outcomes.append(await play(world, schedule(seed)))
             say(outcomes[-1])
+            tell(outcomes[-1])
             if not outcomes[-1].is_right:
                 say(f"replay: make resilience SEED={seed}")
                 break

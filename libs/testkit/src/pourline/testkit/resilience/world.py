@@ -19,8 +19,10 @@ from pourline.testkit.resilience.books import exactly
 from pourline.testkit.resilience.proxy import LOOPBACK, Proxy, proxied
 from pourline.testkit.resilience.raw import Answers
 from pourline.testkit.resilience.servers import own_servers
+from pourline.testkit.resilience.service_clocks import environment as with_clocks
 from pourline.testkit.until import until
 
+CLOCKS: Final = "clocks"
 PRICE: Final = 900
 KEG_ML: Final = 100_000_000
 TOP_UP: Final = 500_000
@@ -62,6 +64,8 @@ class World:
         self.controlled: list[TapSeat] = []
         self.fleet: Fleet
         self.poured_before: dict[str, Decimal] = {}
+        self.spare: TapSeat
+        """A tap at which nobody pours: who comes in by its secret disturbs nobody."""
 
     @property
     def kind(self) -> Kind:
@@ -72,6 +76,11 @@ class World:
     def mqtt_url(self) -> str:
         """Where taps connect: through their proxy."""
         return f"mqtt://{LOOPBACK}:{self.proxies['taps'].port}"
+
+    @property
+    def clock_errors(self) -> Path:
+        """The folder of files that say how wrong a service's clock is."""
+        return self.folder / CLOCKS
 
     @property
     def jetstream(self) -> Path:
@@ -89,6 +98,7 @@ class World:
             await self.bar.seat_tap(keg_ml=KEG_ML, price_per_litre=PRICE)
             for _ in range(RAW_TAPS + 1 + controlled)
         ]
+        self.spare = await self.bar.seat_tap(keg_ml=KEG_ML, price_per_litre=PRICE)
         self.raw, self.controlled = seats[: RAW_TAPS + 1], seats[RAW_TAPS + 1 :]
         self.fleet = Fleet(
             mqtt_url=self.mqtt_url,
@@ -159,11 +169,11 @@ async def open_world(
     """Run a bar with its taps connected, so many with controllers; nothing of it stays behind."""
     async with contextlib.AsyncExitStack() as parts:
         proxies: dict[str, Proxy] = {}
-        environment: dict[str, str] = {}
+        environment: dict[str, str] = with_clocks(folder / CLOCKS)
         if kind is Kind.NAMED:
             servers = await parts.enter_async_context(own_servers(folder / "bar"))
             proxies = {"bus": servers.bus, "database": servers.database}
-            environment = servers.environment
+            environment |= servers.environment
         bar = await parts.enter_async_context(run_bar(folder / "bar", environment))
         mqtt_port = urlsplit(bar.mqtt_url).port
         assert mqtt_port is not None

@@ -23,6 +23,8 @@ from pourline.kit.ids import new_id
 SUBJECT = "$SYS.REQ.USER.AUTH"
 ACCOUNT = "BAR"
 MQTT = "mqtt"
+SERVICES_ARE = "service-"
+"""How the client ids of the bar's own parts begin."""
 
 log = logging.getLogger(__name__)
 
@@ -61,13 +63,17 @@ class AuthCallout:
     def _permissions(self, username: str, password: str, client_id: str) -> dict[str, Any] | None:
         """Return what the asker may touch, or None to refuse it."""
         if username == OPERATOR:
-            return self._operator(password)
+            return None if self._is_taken(client_id) else self._operator(password)
         credential = self._directory.find(username)
         if credential is None or not credential.opens_with(password):
             return None
         if client_id != username:
             return None
         return _device(credential)
+
+    def _is_taken(self, client_id: str) -> bool:
+        """Return whether a client id is a device's or a service's, which would be thrown out."""
+        return client_id.startswith(SERVICES_ARE) or self._directory.find(client_id) is not None
 
     def _operator(self, token: str) -> dict[str, Any] | None:
         try:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from pydantic import ValidationError
@@ -13,7 +12,7 @@ from pourline.auth_lock.domain import Denied, Deny
 from pourline.auth_lock.handlers.answers import Asked, denial
 from pourline.auth_lock.handlers.taps import take_status
 from pourline.auth_lock.store.taps import StatusWord
-from pourline.contracts.base import readable_id
+from pourline.contracts.base import id_in
 from pourline.contracts.device import (
     PAYLOAD_BYTES_MAX,
     AuthorizeRequest,
@@ -23,10 +22,12 @@ from pourline.contracts.device import (
 from pourline.contracts.subjects import authorize_result, device_of
 from pourline.contracts.topology import AUTHORIZE_DELIVERY
 from pourline.kit import telemetry
+from pourline.kit.clock import Clock
 from pourline.kit.db import Database
 from pourline.kit.errors import first_fault
 from pourline.kit.nats import Message
 from pourline.kit.nats.consumer import SetAside, message_of
+from pourline.upkeep.instruments import Instruments
 
 IN_FLIGHT_MAX = 64
 """Cards worked on at once; more taps than this rarely ask in the same instant."""
@@ -38,15 +39,25 @@ class AuthorizeEdge:
     """Answers cards as they come, side by side."""
 
     def __init__(
-        self, *, bus: Client, authorize: Callable[[Asked], Awaitable[AuthorizeResult]]
+        self,
+        *,
+        bus: Client,
+        authorize: Callable[[Asked], Awaitable[AuthorizeResult]],
+        clock: Clock,
+        instruments: Instruments,
+        ready: asyncio.Event,
     ) -> None:
         self._bus = bus
         self._authorize = authorize
+        self._ready = ready
+        self._clock = clock
+        self._answered = instruments.counter("pourline_authorize_answered_total")
+        self._took = instruments.histogram("pourline_authorize_seconds")
         self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Begin to take cards; several instances share them."""
+        """Begin to take cards; several instances share them. None is answered until `ready`."""
         await self._bus.subscribe(AUTHORIZE_DELIVERY, queue="auth-lock", cb=self._receive)
 
     async def _receive(self, raw: Msg) -> None:
@@ -62,6 +73,7 @@ class AuthorizeEdge:
             log.error("authorize_failed", exc_info=error)
 
     async def _answer(self, message: Message) -> None:
+        await self._ready.wait()
         device = device_of(message.subject)
         try:
             request = _parse(message.data)
@@ -79,6 +91,8 @@ class AuthorizeEdge:
         if answer:
             subject = authorize_result(device.location, device.device_id)
             await self._bus.publish(subject, answer.wire())
+            self._answered.add(answer.decision.value, answer.reason)
+            self._took.observe([(self._clock.now() - message.received_at).total_seconds()])
 
 
 def _parse(payload: bytes) -> AuthorizeRequest:
@@ -89,10 +103,7 @@ def _parse(payload: bytes) -> AuthorizeRequest:
 
 def _bad_request(payload: bytes, fault: str) -> AuthorizeResult | None:
     """Answer a request that is none, if its id can still be read: a tap matches answers by it."""
-    try:
-        request_id = readable_id(orjson.loads(payload).get("request_id"))
-    except (orjson.JSONDecodeError, AttributeError):
-        return None
+    request_id = id_in(payload, "request_id")
     if request_id is None:
         return None
     return denial(request_id, Denied(reason=Deny.BAD_REQUEST, message=fault))

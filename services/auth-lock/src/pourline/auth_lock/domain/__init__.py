@@ -23,7 +23,14 @@ from pourline.auth_lock.domain.access import (
     decide,
     is_stale,
 )
-from pourline.auth_lock.domain.configuration import CONFIG, FLAGS, ConfigRule, fits
+from pourline.auth_lock.domain.configuration import (
+    CONFIG,
+    FLAGS,
+    LIST_MAX,
+    ConfigRule,
+    fits,
+    is_mail_address,
+)
 from pourline.auth_lock.domain.tap_states import TapFacts, TapState, tap_state
 
 __all__ = [
@@ -31,6 +38,7 @@ __all__ = [
     "DENIAL_REPEATS_FOR",
     "FLAGS",
     "GRANT_OPENS_WITHIN",
+    "LIST_MAX",
     "POUR_S_MAX",
     "REQUEST_AGE_MAX",
     "AskedCard",
@@ -50,6 +58,7 @@ __all__ = [
     "VisitId",
     "decide",
     "fits",
+    "is_mail_address",
     "is_stale",
     "tap_state",
 ]

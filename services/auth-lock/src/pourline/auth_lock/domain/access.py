@@ -75,11 +75,15 @@ class AskedTap:
 
 @dataclass(frozen=True, kw_only=True)
 class AskedCard:
-    """The card itself. `lost`: reported and not let pour by a manager for now."""
+    """The card itself. `lost`: reported and not let pour by a manager for now.
+
+    `is_staff`: it opens taps that are being cleaned.
+    """
 
     was_seen: bool
     lost: bool = False
     let_pour_until: datetime | None = None
+    is_staff: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,9 +182,32 @@ def decide(
         )
     if visit is None:
         return _without_visit(card_was_seen=card.was_seen)
+    if card.is_staff and tap.state is TapState.CLEANING:
+        return _about_locks(tap, visit, house) or _cleans(tap, visit)
     return (
         _about_guest(visit, house) or _about_locks(tap, visit, house) or _at_tap(tap, visit, house)
     )
+
+
+def _cleans(tap: AskedTap, visit: AskingVisit) -> Denied | Eligible:
+    """Let a staff card run a line that is being cleaned, for nothing; hours and limits wait."""
+    if tap.keg_id is None or tap.remaining_ml is None:
+        return Denied(
+            reason=Deny.TAP_NOT_ACTIVE, message=f"{tap.name} has no keg to clean with (out_of_keg)."
+        )
+    return Eligible(
+        visit=visit,
+        tap=tap,
+        price_per_litre=0,
+        at_most_ml=tap.remaining_ml,
+        renews=_grant_here(tap, visit),
+        is_beside=visit.lock is not None and _grant_here(tap, visit) is None,
+    )
+
+
+def _grant_here(tap: AskedTap, visit: AskingVisit) -> GrantId | None:
+    """Return the grant of the visit's lock at this tap, if it has one."""
+    return visit.lock.grant_id if visit.lock and visit.lock.tap_id == tap.tap_id else None
 
 
 def _without_visit(*, card_was_seen: bool) -> Denied:
@@ -236,13 +263,13 @@ def _at_tap(tap: AskedTap, visit: AskingVisit, house: House) -> Denied | Eligibl
         return Denied(
             reason=Deny.LIMIT_REACHED, message=f"Your limit is reached: {allowance.words}."
         )
-    here = visit.lock if visit.lock and visit.lock.tap_id == tap.tap_id else None
+    here = _grant_here(tap, visit)
     return Eligible(
         visit=visit,
         tap=tap,
         price_per_litre=tap.price_per_litre,
         at_most_ml=min(allowance.volume_ml, tap.remaining_ml) if allowance else tap.remaining_ml,
-        renews=here.grant_id if here else None,
+        renews=here,
         is_beside=visit.lock is not None and here is None,
     )
 

@@ -97,6 +97,35 @@ def least_allowance(standings: tuple[Standing, ...], drink: Drink) -> Allowance 
     return min(found, key=lambda one: one.volume_ml, default=None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rest:
+    """What a limit lets all who share it have, and what is left of that; None: not limited."""
+
+    volume_ml: Decimal | None = None
+    left_volume_ml: Decimal | None = None
+    amount: int | None = None
+    left_amount: int | None = None
+    alcohol_g: Decimal | None = None
+    left_alcohol_g: Decimal | None = None
+
+
+def rest_of(standing: Standing) -> Rest:
+    """Return what a limit leaves, never below nothing; nothing counts against a serving."""
+    limit, used = standing.limit, standing.used
+    people = 1 if limit.per is Scope.SERVING else standing.people
+    volume_ml = None if limit.volume_ml is None else limit.volume_ml * people
+    amount = None if limit.amount is None else limit.amount * people
+    grams = None if limit.alcohol_g is None else limit.alcohol_g * people
+    return Rest(
+        volume_ml=volume_ml,
+        left_volume_ml=None if volume_ml is None else _floor(volume_ml - used.volume_ml),
+        amount=amount,
+        left_amount=None if amount is None else max(amount - used.amount, 0),
+        alcohol_g=grams,
+        left_alcohol_g=None if grams is None else _floor(grams - used.alcohol_g),
+    )
+
+
 def _is_about(limit: Limit, drink: Drink) -> bool:
     if limit.kind is None or drink.kind is None:
         return True

@@ -7,6 +7,8 @@ MISSED_LEAST_ML = Decimal(50)
 """Drips and foam that a controller leaves on its meter stay below this."""
 ML_PER_PULSE = Decimal("0.185")
 """A common beer meter (5,400 pulses a litre), until the tap's own pours say what one is worth."""
+PULSES_MAX = 10**12
+"""More than any meter counts in its life (5,400 a litre: 185,000 cubic metres)."""
 _MILLI = Decimal("0.001")
 
 
@@ -22,6 +24,11 @@ class Meter:
     base_pulses: int | None
     told_pulses: int
     told_ml: Decimal
+
+
+def is_a_count(pulses: int | None) -> bool:
+    """Return whether a pour says what the meter counted, and not something that no meter counts."""
+    return pulses is not None and 0 <= pulses <= PULSES_MAX
 
 
 def missed_ml(meter: Meter) -> Decimal | None:

@@ -21,6 +21,7 @@ class TapState(StrEnum):
 class TapFacts:
     """What bears on a tap's state. `order` is what staff want it to be, if anything.
 
+    `gas`: its keg blew empty, whatever the books say is left.
     `offline`: its last word, or its will, says so; a tap that never spoke is not.
     """
 
@@ -31,13 +32,15 @@ class TapFacts:
     pending_sync: int
     sync_was_reset: bool
     locked: bool
+    gas: bool = False
 
 
 def tap_state(facts: TapFacts) -> TapState:
     """Return a tap's state: staff's order first, then the keg, then unsettled pours (SY-3)."""
     if facts.order is not None:
         return facts.order
-    if facts.keg_id is None or (facts.remaining_ml is not None and facts.remaining_ml <= 0):
+    is_empty = facts.remaining_ml is not None and facts.remaining_ml <= 0
+    if facts.gas or facts.keg_id is None or is_empty:
         return TapState.OUT_OF_KEG
     unsettled = facts.pending_sync > 0 or (facts.locked and facts.offline)
     if unsettled and not facts.sync_was_reset:

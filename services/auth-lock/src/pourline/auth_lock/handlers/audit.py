@@ -7,6 +7,7 @@ from pourline.auth_lock.store.audit import Wanted
 from pourline.contracts import guests as contract
 from pourline.contracts.base import Listing
 from pourline.contracts.guests import AuditEntry
+from pourline.contracts.upkeep import Recorded, RecordReplay
 from pourline.kit.db import Database, UnitOfWork
 from pourline.kit.nats import Context
 
@@ -33,6 +34,17 @@ async def list_audit(
     page = [AuditEntry(**row) for row in rows[: query.limit]]
     more = len(rows) > query.limit
     return Listing[AuditEntry](items=page, next=str(page[-1].id) if more else None)
+
+
+async def record_replay(command: RecordReplay, unit: UnitOfWork, context: Context) -> Recorded:
+    """Write down who orders a dead letter replayed."""
+    await audit.record(
+        unit,
+        actor=context.actor,
+        action="dead_letter_replay_ordered",
+        subject=f"dead_letter:{command.service}/{command.letter_id}",
+    )
+    return Recorded()
 
 
 async def link_all(database: Database) -> int:

@@ -5,10 +5,13 @@ them, outside any transaction. No hold, no lock. What a crash leaves between the
 away by `handlers.repair`.
 """
 
+import asyncio
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
+from weakref import WeakValueDictionary
 
 from pourline.auth_lock import domain
 from pourline.auth_lock.domain import (
@@ -42,9 +45,19 @@ class Authorize:
         self._caller = caller
         self._clock = clock
         self._look = Look()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def __call__(self, asked: Asked) -> AuthorizeResult:
-        """Return the answer for the guest; trouble is answered `unavailable`, never raised."""
+        """Return the answer for the guest; trouble is answered `unavailable`, never raised.
+
+        A tap's questions are answered one after another: of several at once the last would have its
+        money held while the first has the lock.
+        """
+        turn = self._turns.setdefault(asked.tap_id, asyncio.Lock())
+        async with turn:
+            return await self._in_turn(asked)
+
+    async def _in_turn(self, asked: Asked) -> AuthorizeResult:
         request = asked.request
         if domain.is_stale(
             received_at=asked.received_at, age_ms=request.age_ms, now=self._clock.now()
@@ -67,13 +80,19 @@ class Authorize:
 
     async def _answer_once(self, asked: Asked) -> AuthorizeResult:
         stored, verdict = await self._begin(asked)
-        if await self._conflict_is_over(verdict):
+        if await self._is_over(stored) or await self._conflict_is_over(verdict):
             stored, verdict = await self._begin(asked)
         if stored is not None:
             return stored
         if isinstance(verdict, Denied):
             return await self._deny(asked, verdict)
         return await self._with_hold(asked, verdict)
+
+    async def _is_over(self, stored: AuthorizeResult | None) -> bool:
+        """Open the lock of an answer given before if its pour is in the books already."""
+        if stored is None or stored.grant_id is None:
+            return False
+        return await release_settled(self._database, self._caller, UUID(stored.grant_id))
 
     async def _conflict_is_over(self, verdict: "Denied | _Begun") -> bool:
         """Open the lock in the way if its pour is in the books already; return whether it was."""
@@ -132,9 +151,14 @@ class Authorize:
 
     async def _allow(self, asked: Asked, begun: "_Begun", hold: Hold) -> AuthorizeResult:
         async with self._database.transaction() as unit:
+            # The tap before its lock, as everywhere: events of a pour hold the tap already.
+            is_offline = await taps.touch(unit, asked.tap_id)
             renewed = not begun.eligible.renews or await _renew(unit, begun)
             if renewed:
-                return await _save_allowed(unit, asked, begun, hold)
+                answer = await _save_allowed(unit, asked, begun, hold)
+                if is_offline:  # locked while offline: its pour may come late
+                    await announce_states(unit, [asked.tap_id])
+                return answer
         order = VoidHold(grant_id=str(begun.grant_id), visit_id=str(begun.eligible.visit.visit_id))
         await self._caller.ask(order, Grant)
         await self._give_back(asked, begun, why="overtaken")
@@ -210,7 +234,7 @@ def _order(asked: Asked, begun: _Begun) -> PlaceHold:
     )
 
 
-def _allowance(asked: Asked, begun: _Begun, hold: Hold, expires_at: datetime) -> AuthorizeResult:
+def _allowance(asked: Asked, begun: _Begun, hold: Hold, at: datetime) -> AuthorizeResult:
     visit = begun.eligible.visit
     return AuthorizeResult(
         request_id=asked.request.request_id,
@@ -225,7 +249,8 @@ def _allowance(asked: Asked, begun: _Begun, hold: Hold, expires_at: datetime) ->
         price_per_litre=begun.eligible.price_per_litre,
         max_volume_ml=hold.max_volume_ml,
         max_duration_s=domain.POUR_S_MAX,
-        expires_at=expires_at,
+        expires_at=at + domain.GRANT_OPENS_WITHIN,
+        at=at,
     )
 
 
@@ -236,13 +261,13 @@ async def _save_allowed(
     standing = await locks.lock_of_grant(unit, begun.grant_id)
     if standing is None:
         raise Retryable("The lock was opened or taken meanwhile.")
-    expires_at = unit.clock.now() + domain.GRANT_OPENS_WITHIN
-    answer = _allowance(asked, begun, hold, expires_at)
+    now = unit.clock.now()
+    answer = _allowance(asked, begun, hold, now)
     if not await locks.save_allowed(
         unit,
         grant_id=begun.grant_id,
         answer=answer.wire(),
-        expires_at=expires_at,
+        expires_at=now + domain.GRANT_OPENS_WITHIN,
         may_pour_ml=hold.max_volume_ml,
     ):
         return await answers.answered_meanwhile(unit, asked)
@@ -336,5 +361,3 @@ async def _record_allowed(unit: UnitOfWork, begun: _Begun, lock_set_at: datetime
         ),
         aggregate=f"grant:{begun.grant_id}",
     )
-    if await taps.touch(unit, tap.tap_id):
-        await announce_states(unit, [tap.tap_id])  # locked while offline: its pour may come late

@@ -5,7 +5,9 @@ import secrets
 from typing import Any
 from uuid import UUID
 
-from pourline.auth_lock.domain import CONFIG, fits
+from pydantic import ValidationError
+
+from pourline.auth_lock.domain import CONFIG, LIST_MAX, fits, is_mail_address
 from pourline.auth_lock.errors import (
     BadConfigValue,
     ConfigUnknown,
@@ -18,6 +20,7 @@ from pourline.contracts import taps as contract
 from pourline.contracts.base import Listing
 from pourline.contracts.books import Books, GetBooks
 from pourline.contracts.limits import PROFILE_KEY
+from pourline.contracts.spouts import MAP_KEY, SpoutMap
 from pourline.contracts.taps import (
     ConfigEntry,
     SpoutDevice,
@@ -25,11 +28,14 @@ from pourline.contracts.taps import (
     SpoutKeys,
 )
 from pourline.kit.db import Database, Row, UnitOfWork
+from pourline.kit.errors import first_fault
 from pourline.kit.ids import new_id, parse_id
 from pourline.kit.nats import Caller, Context
 
 SECRET_BYTES = 32
 CURRENCY = "currency"
+RECIPIENTS = "notification_recipients"
+BETWEEN_ADDRESSES = re.compile(r"[,;\s]+")
 
 
 async def register_spout(
@@ -182,8 +188,9 @@ class CurrencyStands:
         self._database = database
         self._caller = caller
 
-    async def __call__(self, order: contract.PutConfig) -> None:
+    async def __call__(self, order: contract.PutConfig, context: Context) -> None:
         """Raise `CurrencyFixed` for another currency than that of the books."""
+        del context
         if order.key != CURRENCY:
             return
         value = _fitting(order.key, order.value)
@@ -193,6 +200,19 @@ class CurrencyStands:
             return
         if (await self._caller.ask(GetBooks(), Books)).has_entries:
             raise CurrencyFixed
+
+
+async def first_recipients(unit: UnitOfWork, addresses: str) -> list[str]:
+    """Set who is written to from the environment, unless anybody was ever named.
+
+    Returns what is no address: it is left out, for a bar must open with a misspelt setting too.
+    """
+    named = [one for one in BETWEEN_ADDRESSES.split(addresses) if one]
+    good = [one for one in named if is_mail_address(one)]
+    if good and RECIPIENTS not in await devices.list_config(unit):
+        order = contract.PutConfig(key=RECIPIENTS, value=good[:LIST_MAX])
+        await put_config(order, unit, Context(actor="environment"))
+    return [one for one in named if one not in good]
 
 
 async def put_config(order: contract.PutConfig, unit: UnitOfWork, context: Context) -> ConfigEntry:
@@ -220,6 +240,8 @@ def _fitting(key: str, value: object) -> object:
     """Return the value as it is kept; raises `ConfigUnknown`, `BadConfigValue`."""
     if re.fullmatch(PROFILE_KEY, key):
         return profile_value(value)
+    if re.fullmatch(MAP_KEY, key):
+        return _map_value(value)
     rule = CONFIG.get(key)
     if rule is None:
         raise ConfigUnknown
@@ -228,8 +250,17 @@ def _fitting(key: str, value: object) -> object:
     return value
 
 
+def _map_value(value: object) -> object:
+    """Return how a vendor's payload is read as it is kept; raises `BadConfigValue`."""
+    try:
+        found = SpoutMap.model_validate(value)
+    except ValidationError as error:
+        raise BadConfigValue(first_fault(error)) from error
+    return found.model_dump(mode="json", exclude_none=True)
+
+
 async def config_exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
     """Return whether the key that a malformed message is about is one."""
     del unit
     key = str(raw.get("key", ""))
-    return key in CONFIG or re.fullmatch(PROFILE_KEY, key) is not None
+    return key in CONFIG or re.fullmatch(f"{PROFILE_KEY}|{MAP_KEY}", key) is not None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pourline.auth_lock.store import devices, staff
+from pourline.contracts.base import Envelope
 from pourline.contracts.staff import is_revoked
 from pourline.kit.db import Database
 
@@ -59,6 +60,11 @@ class Directory:
             )
             for row in rows
         }
+
+    async def hear(self, event: Envelope[Any]) -> None:
+        """Copy the tables again: something in them changed."""
+        del event
+        await self.load()
 
     def find(self, username: str) -> Credential | None:
         """Return the device that connects as `username`."""

@@ -28,6 +28,7 @@ from pourline.auth_lock.domain.limits import Limit, Scope, Standing, Used
 from pourline.auth_lock.handlers.answers import Asked
 from pourline.auth_lock.store import limits, locks
 from pourline.auth_lock.store.locks import Question
+from pourline.contracts.base import in_calendar
 from pourline.contracts.cards import AS_PRINTED, UnreadableCardError, canonical_uid
 from pourline.contracts.limits import LimitProfile
 from pourline.kit.db import Row, UnitOfWork
@@ -94,7 +95,7 @@ def verdict_on(seen: Seen) -> Denied | Eligible:
     verdict = decide(
         tap=asked_tap(row),
         visit=asking_visit(row),
-        card=asked_card(row, at),
+        card=asked_card(row, at, is_staff=_is_staff(seen)),
         house=house_of(config_of(row), at),
     )
     if isinstance(verdict, Denied):
@@ -107,7 +108,12 @@ def config_of(row: Row) -> dict[str, object]:
     return {key: rule.default for key, rule in CONFIG.items()} | (row["config"] or {})
 
 
-def asked_card(row: Row, at: datetime) -> AskedCard:
+def _is_staff(seen: Seen) -> bool:
+    cards = config_of(seen.row)["staff_cards"]
+    return isinstance(cards, list) and seen.question.card_uid in cards
+
+
+def asked_card(row: Row, at: datetime, *, is_staff: bool = False) -> AskedCard:
     """Return what is known of the card; an override by a manager lets a lost one pour."""
     until = row["override_until"]
     let_pour = until is not None and at < until
@@ -115,6 +121,7 @@ def asked_card(row: Row, at: datetime) -> AskedCard:
         was_seen=row["card_was_seen"],
         lost=row["card_is_lost"] and not let_pour,
         let_pour_until=until if row["card_is_lost"] and let_pour else None,
+        is_staff=is_staff,
     )
 
 
@@ -127,7 +134,7 @@ def house_of(config: Mapping[str, object], at: datetime) -> House:
             sync_status=config["FF_SYNC_STATUS_ENFORCEMENT"] is True,
             lost_card=config["FF_LOST_CARD_ENFORCEMENT"] is True,
         ),
-        local_time=at.astimezone(ZoneInfo(str(config["timezone"]))).time(),
+        local_time=in_calendar(at).astimezone(ZoneInfo(str(config["timezone"]))).time(),
         serves=_hours(str(config["serving_hours"])),
     )
 
@@ -168,7 +175,7 @@ def asking_visit(row: Row) -> AskingVisit | None:
         age_verified=row["age_verified"],
         is_closed=row["visit_status"] == "closed",
         is_cut_off=row["is_cut_off"],
-        limits=_standings(profile, row) if profile else (),
+        limits=standings(profile, row) if profile else (),
         assumed_abv=(profile and profile.assumed_abv) or Decimal(0),
         lock=_held(
             row["visit_id"],
@@ -179,7 +186,7 @@ def asking_visit(row: Row) -> AskingVisit | None:
     )
 
 
-def _standings(profile: LimitProfile, row: Row) -> tuple[Standing, ...]:
+def standings(profile: LimitProfile, row: Row) -> tuple[Standing, ...]:
     """Return each limit beside what is used of it."""
     people = 1 + row["companions"] if profile.counts_companions else 1
     return tuple(

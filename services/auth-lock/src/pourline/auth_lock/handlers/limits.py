@@ -1,10 +1,12 @@
 """Limits: profiles, letting a visit go on, cutting a guest off."""
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
 
+from pourline.auth_lock.domain.limits import rest_of
 from pourline.auth_lock.errors import (
     BadConfigValue,
     NotCutOff,
@@ -12,14 +14,24 @@ from pourline.auth_lock.errors import (
     VisitClosed,
     VisitUnknown,
 )
+from pourline.auth_lock.handlers.facts import standings
 from pourline.auth_lock.handlers.visits import visit_of
 from pourline.auth_lock.store import audit, guests, limits
 from pourline.contracts.guests import CutOff, LiftCutOff, Reactivate, Visit
-from pourline.contracts.limits import LimitProfile
+from pourline.contracts.limits import (
+    GetLimitsLeft,
+    LimitLeft,
+    LimitProfile,
+    LimitScope,
+    LimitsLeft,
+)
 from pourline.kit.db import Row, UnitOfWork
 from pourline.kit.errors import first_fault
 from pourline.kit.ids import parse_id
 from pourline.kit.nats import Context
+
+NO_TAP = ""
+"""No tap's id: the open grants at all taps are held back."""
 
 
 async def reactivate(order: Reactivate, unit: UnitOfWork, context: Context) -> Visit:
@@ -48,6 +60,33 @@ async def reactivate(order: Reactivate, unit: UnitOfWork, context: Context) -> V
         },
     )
     return await _visit(unit, row["visit_id"])
+
+
+async def get_limits_left(query: GetLimitsLeft, unit: UnitOfWork, context: Context) -> LimitsLeft:
+    """Return what a visit's profile leaves its guest now; raises `VisitUnknown`."""
+    del context
+    now = unit.clock.now()
+    visit_id = parse_id(query.visit_id)
+    row = await guests.find_visit(unit, visit_id) if visit_id else None
+    if row is None:
+        raise VisitUnknown
+    profile = await _profile_of(unit, row)
+    if profile is None:
+        return LimitsLeft(visit_id=query.visit_id, as_of=now)
+    used = await limits.find_used(unit, visit_id=row["visit_id"], tap_id=NO_TAP, at=now)
+    return LimitsLeft(
+        visit_id=query.visit_id,
+        as_of=now,
+        items=[
+            LimitLeft(
+                per=LimitScope(one.limit.per.value),
+                window_s=one.limit.window_s,
+                kind=one.limit.kind,
+                **asdict(rest_of(one)),
+            )
+            for one in standings(profile, row | {"used": used})
+        ],
+    )
 
 
 async def cut_off(order: CutOff, unit: UnitOfWork, context: Context) -> Visit:

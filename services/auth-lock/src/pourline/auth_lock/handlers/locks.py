@@ -30,6 +30,7 @@ async def release(
     actor: str = "system",
 ) -> list[Row]:
     """Open the standing locks of grants, on record and announced, and return them."""
+    await locks.hold_taps(unit, grant_ids)
     rows = await locks.release_locks(unit, grant_ids, why=why, reason=reason)
     for row in rows:
         await audit.record(
@@ -174,9 +175,11 @@ async def release_settled(database: Database, caller: Caller, grant_id: UUID) ->
         return False
     if grant.state not in SETTLED:
         return False
-    async with database.transaction() as unit:
-        if grant.pour and grant.state == "captured":
+    # Two commits: the pour's event, in a batch with others, may take tap and pour the other way.
+    if grant.pour and grant.state == "captured":
+        async with database.transaction() as unit:
             await count_poured(unit, [grant.pour])
+    async with database.transaction() as unit:
         await release(unit, [grant_id], why="pour")
     return True
 

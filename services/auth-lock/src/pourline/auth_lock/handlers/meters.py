@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from pourline.auth_lock.domain.meters import Meter, missed_ml
+from pourline.auth_lock.domain.meters import Meter, is_a_count, missed_ml
 from pourline.auth_lock.store import meters
 from pourline.contracts.guests import PourMissed
 from pourline.contracts.money import PourSettled
@@ -17,10 +17,10 @@ TAPS_A_ROUND = 100
 async def count(unit: UnitOfWork, pours: Sequence[PourSettled]) -> None:
     """Count what pours say their meters counted: once each, and not what came by hand."""
     told = [pour for pour in pours if not pour.entered_by and not pour.decided_by]
-    silent = {pour.tap_id for pour in told if pour.pulses is None and pour.volume_ml > 0}
+    silent = {pour.tap_id for pour in told if not is_a_count(pour.pulses) and pour.volume_ml > 0}
     if silent:
         await meters.forget_base(unit, sorted(silent))
-    counted = [pour for pour in told if pour.pulses is not None]
+    counted = [pour for pour in told if is_a_count(pour.pulses)]
     if counted:
         rows = [pour.model_dump(mode="json", include=_COUNTED) for pour in counted]
         await meters.add_told(unit, rows)

@@ -44,6 +44,20 @@ async def list_active_visits(
     return Listing[Visit](items=page, next=str(page[-1].number) if more else None)
 
 
+async def list_closed_visits(
+    query: contract.ListClosedVisits, unit: UnitOfWork, context: Context
+) -> Listing[Visit]:
+    """Return visits that are over, newest first, those that the input means when there is one."""
+    del context
+    before = int(query.cursor) if query.cursor else None
+    rows = await search.list_closed_visits(
+        unit, question_of(query.q), before=before, limit=query.limit + 1
+    )
+    page = [visit_of(row) for row in rows[: query.limit]]
+    more = len(rows) > query.limit
+    return Listing[Visit](items=page, next=str(page[-1].number) if more else None)
+
+
 def question_of(text: str | None) -> Question:
     """Return what may be meant by the one input."""
     stripped = (text or "").strip()

@@ -1,7 +1,6 @@
 """Staff: accounts, logging in by password or PIN, and ending tokens before their time."""
 
 import asyncio
-import hashlib
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,11 +37,15 @@ PIN_HELD_OFF_FOR = timedelta(minutes=15)
 
 
 class StaffAccounts:
-    """Accounts and logins; passwords and PINs are hashed by Argon2, beside the event loop."""
+    """Accounts and logins; passwords and PINs are hashed by Argon2, beside the event loop.
 
-    def __init__(self, *, token_key: str) -> None:
+    An unknown name is checked against nobody's hash, so that it takes as long as a wrong password.
+    """
+
+    def __init__(self, *, token_key: str, hasher: PasswordHasher | None = None) -> None:
         self._token_key = token_key
-        self._hasher = PasswordHasher()
+        self._hasher = hasher or PasswordHasher()
+        self._nobodys = self._hasher.hash(secrets.token_hex(32))
 
     async def create(self, order: CreateStaff, unit: UnitOfWork, context: Context) -> Staff:
         """Give a member of staff an account; raises `StaffExists`."""
@@ -114,7 +117,7 @@ class StaffAccounts:
     async def _matches(self, known: str | None, given: str) -> bool:
         """Return whether a password or PIN is right; nobody's takes as long as a wrong one."""
         try:
-            await asyncio.to_thread(self._hasher.verify, known or _NOBODYS_HASH, given)
+            await asyncio.to_thread(self._hasher.verify, known or self._nobodys, given)
         except VerificationError:
             return False
         return known is not None
@@ -134,10 +137,6 @@ class StaffAccounts:
         }
         token = jwt.encode(claims, self._token_key, algorithm="HS256")
         return Session(token=token, expires_at=expires_at, level=level)
-
-
-_NOBODYS_HASH = PasswordHasher().hash(hashlib.sha256(secrets.token_bytes(32)).hexdigest())
-"""Checked for unknown names, so that they take as long as wrong passwords."""
 
 
 async def list_staff(

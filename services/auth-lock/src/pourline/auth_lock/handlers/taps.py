@@ -9,7 +9,7 @@ from uuid import UUID
 from pourline.auth_lock.domain import TapState
 from pourline.auth_lock.errors import TapExists, TapUnknown
 from pourline.auth_lock.handlers.locks import announce_states
-from pourline.auth_lock.store import audit, taps
+from pourline.auth_lock.store import audit, beverages, lines, taps
 from pourline.auth_lock.store.taps import StatusWord
 from pourline.contracts import taps as contract
 from pourline.contracts.base import Envelope, Listing
@@ -19,6 +19,7 @@ from pourline.contracts.cellar import (
     KegDisconnected,
     KegLevelChanged,
 )
+from pourline.contracts.losses import TapCleaned
 from pourline.contracts.money import PriceChanged
 from pourline.contracts.taps import Tap, TapWithSecret
 from pourline.kit.db import Row, UnitOfWork
@@ -101,15 +102,55 @@ async def reset_sync(order: contract.ResetTapSync, unit: UnitOfWork, context: Co
     return await _tap(unit, order.tap_id)
 
 
+async def report_foam(order: contract.ReportFoam, unit: UnitOfWork, context: Context) -> Tap:
+    """Tell staff that a guest says a tap pours foam; raises `TapUnknown`."""
+    tap = await _tap(unit, order.tap_id)
+    await _on_record(unit, context, "tap_foam_reported", tap.id)
+    unit.announce(
+        contract.FoamReported(
+            tap_id=tap.id,
+            location=tap.location,
+            visit_id=tap.locked_by_visit,
+            at=unit.clock.now(),
+        ),
+        aggregate=f"foam:{tap.id}",
+    )
+    return tap
+
+
 async def _order(
     unit: UnitOfWork, order: contract.TapOrder, context: Context, state: TapState | None
 ) -> Tap:
     if not await taps.set_order(unit, tap_id=order.tap_id, order=state, reason=order.reason):
         raise TapUnknown
+    if state is TapState.CLEANING:
+        await lines.begin_cleaning(unit, order.tap_id)
+    else:
+        await _end_cleaning(unit, order.tap_id, context, is_done=state is None)
+    if state is None:
+        await lines.clear_gas(unit, order.tap_id)
     action = f"tap_{state.value}" if state else "tap_resumed"
     await _on_record(unit, context, action, order.tap_id, order.reason)
     await announce_states(unit, [order.tap_id])
     return await _tap(unit, order.tap_id)
+
+
+async def _end_cleaning(unit: UnitOfWork, tap_id: str, context: Context, *, is_done: bool) -> None:
+    """Tell of a cleaning that is over; only one that ends by resuming the tap made it clean."""
+    over = await lines.end_cleaning(unit, tap_id, is_done=is_done)
+    if over is None:
+        return
+    unit.announce(
+        TapCleaned(
+            tap_id=tap_id,
+            location=over["location"],
+            began_at=over["began_at"],
+            ended_at=over["ended_at"],
+            due_at=over["due_at"],
+            actor=context.actor,
+        ),
+        aggregate=f"cleaning:{tap_id}:{over['began_at'].isoformat()}",
+    )
 
 
 async def _on_record(
@@ -128,6 +169,7 @@ async def tap_exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
 async def take_status(unit: UnitOfWork, words: Sequence[StatusWord]) -> None:
     """Know taps' links, in the broker's order; the newest word of each tap counts."""
     newest = {word.tap_id: word for word in sorted(words, key=lambda word: (word.at, word.seq))}
+    await taps.lock(unit, newest)
     relinked = {
         tap_id for tap_id, word in sorted(newest.items()) if await taps.save_status(unit, word)
     }
@@ -136,23 +178,53 @@ async def take_status(unit: UnitOfWork, words: Sequence[StatusWord]) -> None:
 
 async def know_connected_kegs(events: Sequence[Envelope[KegConnected]], unit: UnitOfWork) -> None:
     """Know which keg is on a tap."""
+    await taps.lock(unit, (event.data.tap_id for event in events))
     for event in events:
         beverage_id = UUID(event.data.beverage_id)
-        await taps.save_beverage(unit, beverage_id=beverage_id, name=event.data.beverage_name)
+        await beverages.save_beverage(unit, beverage_id=beverage_id, name=event.data.beverage_name)
         await taps.connect_keg(unit, event.data, version=event.version)
+        await _keg_on_record(unit, event.data)
     await announce_states(unit, [event.data.tap_id for event in events])
+
+
+async def _keg_on_record(unit: UnitOfWork, keg: KegConnected) -> None:
+    """Record a connected keg beside the one that was first in line (KG-2)."""
+    first = keg.suggested_keg_id
+    in_line = first is None or first == keg.keg_id
+    await audit.record(
+        unit,
+        actor=keg.actor,
+        action="keg_connected" if in_line else "keg_connected_out_of_line",
+        subject=f"tap:{keg.tap_id}",
+        reason=keg.reason,
+        after=keg.model_dump(
+            mode="json",
+            include={"keg_id", "suggested_keg_id", "suggestion", "remaining_ml"},
+            exclude_none=True,
+        ),
+    )
 
 
 async def know_disconnected_kegs(
     events: Sequence[Envelope[KegDisconnected]], unit: UnitOfWork
 ) -> None:
     """Know that a tap's keg is off."""
+    await taps.lock(unit, (event.data.tap_id for event in events))
     for event in events:
         await taps.disconnect_keg(
             unit,
             tap_id=event.data.tap_id,
             keg_id=UUID(event.data.keg_id),
             at=event.data.disconnected_at,
+        )
+        await audit.record(
+            unit,
+            actor=event.data.actor,
+            action="keg_disconnected",
+            subject=f"tap:{event.data.tap_id}",
+            after=event.data.model_dump(
+                mode="json", include={"keg_id", "status", "swapped", "remaining_ml"}
+            ),
         )
     await announce_states(unit, [event.data.tap_id for event in events])
 
@@ -161,6 +233,8 @@ async def know_keg_levels(events: Sequence[Envelope[KegLevelChanged]], unit: Uni
     """Know what is left in connected kegs: the newest level of each."""
     in_order = sorted(events, key=lambda event: event.version)
     newest = {event.data.keg_id: event for event in in_order}
+    tap_ids = await taps.taps_of_kegs(unit, [UUID(keg_id) for keg_id in newest])
+    await taps.lock(unit, tap_ids)
     for keg_id, event in newest.items():
         await taps.save_level(
             unit,
@@ -168,7 +242,6 @@ async def know_keg_levels(events: Sequence[Envelope[KegLevelChanged]], unit: Uni
             remaining_ml=event.data.remaining_ml,
             version=event.version,
         )
-    tap_ids = await taps.taps_of_kegs(unit, [UUID(keg_id) for keg_id in newest])
     if tap_ids:
         await announce_states(unit, tap_ids)
 
@@ -177,14 +250,14 @@ async def know_beverages(events: Sequence[Envelope[BeverageCreated]], unit: Unit
     """Know a beverage's name and first price."""
     for event in events:
         beverage_id = UUID(event.data.beverage_id)
-        await taps.save_beverage(
+        await beverages.save_beverage(
             unit,
             beverage_id=beverage_id,
             name=event.data.name,
             kind=event.data.kind,
             abv=event.data.abv,
         )
-        await taps.save_price(
+        await beverages.save_price(
             unit,
             beverage_id=beverage_id,
             from_at=event.data.at,
@@ -196,13 +269,13 @@ async def know_prices(events: Sequence[Envelope[PriceChanged]], unit: UnitOfWork
     """Know a beverage's price from an instant on, and tell it on its taps."""
     for event in events:
         beverage_id = UUID(event.data.beverage_id)
-        await taps.save_price(
+        await beverages.save_price(
             unit,
             beverage_id=beverage_id,
             from_at=event.data.from_at,
             price_per_litre=event.data.price_per_litre,
         )
-        await announce_states(unit, await taps.taps_of_beverage(unit, beverage_id))
+        await announce_states(unit, await beverages.taps_of_beverage(unit, beverage_id))
 
 
 async def _tap(unit: UnitOfWork, tap_id: str) -> Tap:

@@ -163,8 +163,11 @@ class SettleFirst:
         self._database = database
         self._caller = caller
 
-    async def __call__(self, ask: contract.GetVisit | contract.CloseVisit) -> None:
+    async def __call__(
+        self, ask: contract.GetVisit | contract.CloseVisit, context: Context
+    ) -> None:
         """Look at the visit that is asked about; one that is unknown is told later."""
+        del context
         visit_id = parse_id(ask.visit_id)
         async with self._database.transaction() as unit:
             grants = await standing_grants(unit, visit_id) if visit_id else []
@@ -181,10 +184,11 @@ async def get_visit(query: contract.GetVisit, unit: UnitOfWork, context: Context
 async def close_visit(order: contract.CloseVisit, unit: UnitOfWork, context: Context) -> Visit:
     """Close a visit; raises `VisitUnknown`, `VisitClosed`, `VisitLocked`, `PourPending`."""
     visit_id = _id(order.visit_id, VisitUnknown)
-    return await _close(unit, visit_id, order.reason, context.actor)
+    return await close_one(unit, visit_id, order.reason, context.actor)
 
 
-async def _close(unit: UnitOfWork, visit_id: UUID, reason: str, actor: str) -> Visit:
+async def close_one(unit: UnitOfWork, visit_id: UUID, reason: str, actor: str) -> Visit:
+    """Close a visit, on record; raises as `close_visit`."""
     row = await guests.find_visit(unit, visit_id, for_update=True)
     if row is None:
         raise VisitUnknown

@@ -1,6 +1,6 @@
 """Alembic's entry for auth-lock."""
 
 from pourline.auth_lock.tables import metadata
-from pourline.kit.migrations import run_env
+from pourline.upkeep.migrations import run_env
 
 run_env(metadata)

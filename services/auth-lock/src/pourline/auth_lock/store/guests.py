@@ -107,3 +107,30 @@ async def close_visit(
         """,
         (at, actor, reason, visit_id),
     )
+
+
+IDLE = """
+    visit.status = 'active' AND NOT EXISTS (SELECT FROM tap_lock
+        WHERE tap_lock.visit_id = visit.id AND tap_lock.released_at IS NULL)
+"""
+
+
+async def idle_visits(unit: UnitOfWork, *, limit: int) -> list[UUID]:
+    """Return active visits that hold no tap, the oldest first."""
+    rows = await unit.all(f"SELECT id FROM visit WHERE {IDLE} ORDER BY number LIMIT %s", (limit,))
+    return [row["id"] for row in rows]
+
+
+async def count_idle(unit: UnitOfWork) -> int:
+    """Return how many active visits hold no tap."""
+    row = await unit.one(f"SELECT count(*) AS idle FROM visit WHERE {IDLE}")
+    return int(row["idle"])
+
+
+async def locked_visits(unit: UnitOfWork, *, limit: int) -> list[UUID]:
+    """Return active visits that hold a tap, the oldest first."""
+    rows = await unit.all(
+        f"SELECT id FROM visit WHERE status = 'active' AND NOT ({IDLE}) ORDER BY number LIMIT %s",
+        (limit,),
+    )
+    return [row["id"] for row in rows]

@@ -187,6 +187,18 @@ async def lock_of_grant(unit: UnitOfWork, grant_id: UUID) -> Row | None:
     )
 
 
+async def hold_taps(unit: UnitOfWork, grant_ids: Sequence[UUID]) -> None:
+    """Lock the taps of standing locks until the commit: always before the locks themselves."""
+    await unit.execute(
+        """
+        SELECT FROM tap WHERE id IN (
+            SELECT tap_id FROM tap_lock WHERE grant_id = ANY(%s) AND released_at IS NULL)
+        ORDER BY id FOR NO KEY UPDATE
+        """,
+        (list(grant_ids),),
+    )
+
+
 async def release_locks(
     unit: UnitOfWork, grant_ids: Sequence[UUID], *, why: str, reason: str | None = None
 ) -> list[Row]:

@@ -10,6 +10,8 @@ from pourline.kit.db import Row, UnitOfWork, as_json
 
 BY_NAME = "guest.search_name LIKE ALL(%(words)s)"
 BY_PHONE = "(guest.search_phone LIKE %(phone)s OR guest.search_phone = ANY(%(nationals)s))"
+GUESTS_MEANT = 200
+"""More guests than this are not meant by one name."""
 NEXT_PAGE = "(%(after)s::uuid IS NULL OR guest.id > %(after)s)"
 
 
@@ -35,6 +37,10 @@ class Question:
 
     def searches(self) -> list[str]:
         """Return a query of guest ids for each thing that the input may mean."""
+        return [*self.searches_of_guests(), *map(_of_visits, self.marks())]
+
+    def searches_of_guests(self) -> list[str]:
+        """Return a query of guest ids for each thing that the input may say of a guest."""
         found = []
         if self.sought.words:
             in_index = "guest.search_grams @> %(name_grams)s" if self.sought.name_grams else "true"
@@ -46,10 +52,15 @@ class Question:
             )
         if self.sought.national_phones:
             found.append("SELECT guest.id FROM guest WHERE guest.search_phone = ANY(%(nationals)s)")
+        return found
+
+    def marks(self) -> list[str]:
+        """Return a condition on a visit for each of its marks that the input may be."""
+        found = []
         if self.card_uid:
-            found.append(_of_visits("visit.card_uid = %(card_uid)s"))
+            found.append("visit.card_uid = %(card_uid)s")
         if self.sought.number is not None:
-            found.append(_of_visits("visit.number = %(number)s"))
+            found.append("visit.number = %(number)s")
         return found
 
     def meanings(self) -> list[str]:
@@ -59,11 +70,7 @@ class Question:
             found.append(BY_NAME)
         if self.sought.phone_grams:
             found.append(BY_PHONE)
-        if self.card_uid:
-            found.append("visit.card_uid = %(card_uid)s")
-        if self.sought.number is not None:
-            found.append("visit.number = %(number)s")
-        return found
+        return [*found, *self.marks()]
 
 
 def _of_visits(condition: str) -> str:
@@ -112,6 +119,37 @@ async def list_active_visits(
         ORDER BY visit.number LIMIT %(limit)s
         """,
         question.parameters() | {"after": after, "limit": limit},
+    )
+
+
+async def list_closed_visits(
+    unit: UnitOfWork, question: Question, *, before: int | None, limit: int
+) -> list[Row]:
+    """Return closed visits, newest first, those that the input means when there is one.
+
+    Each meaning is searched by an index of its own, as guests are; of a name that very many have,
+    the visits of the guests who were registered last.
+    """
+    closed = "visit.status = 'closed' AND (%(before)s::bigint IS NULL OR visit.number < %(before)s)"
+    meanings = [
+        f"visit.guest_id IN ({one} ORDER BY guest.id DESC LIMIT %(guests)s)"
+        for one in question.searches_of_guests()
+    ] + question.marks()
+    if not question.text:
+        meanings = ["true"]
+    if not meanings:
+        return []
+    found = " UNION ".join(
+        f"(SELECT visit.id FROM visit WHERE {closed} AND {one}"
+        " ORDER BY visit.number DESC LIMIT %(limit)s)"
+        for one in meanings
+    )
+    return await unit.all(
+        f"""
+        SELECT {VISIT_COLUMNS} FROM {VISIT_FROM}
+        WHERE visit.id IN ({found}) ORDER BY visit.number DESC LIMIT %(limit)s
+        """,
+        question.parameters() | {"before": before, "guests": GUESTS_MEANT, "limit": limit},
     )
 
 

@@ -1,22 +1,25 @@
 """Taps: their credential, keg, link, order and the state that follows from them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from pourline.auth_lock.domain import TapFacts, TapState, tap_state
+from pourline.auth_lock.store.lines import INTERVAL_DAYS
 from pourline.contracts.cellar import KegConnected
 from pourline.contracts.device import TapStatus
 from pourline.contracts.taps import TapStateChanged
 from pourline.kit.db import Row, UnitOfWork
 from pourline.kit.ids import new_id
 
-TAP_COLUMNS = """
+TAP_COLUMNS = f"""
     tap.id, tap.name, tap.location, tap.beverage_id, beverage.name AS beverage, tap.keg_id,
     tap.remaining_ml, tap.volume_ml, tap.state, tap.order_reason AS reason, tap.online,
     tap.pending_sync, tap.valve, tap.lifetime_pulses, tap.state_version, tap.reader_profile,
+    tap.gas, tap.cleaned_at,
+    tap.cleaned_at + make_interval(days => {INTERVAL_DAYS}) AS cleaning_due_at,
     tap_lock.visit_id AS locked_by_visit, tap_lock.lock_set_at, guest.name AS guest_name,
     (SELECT price_per_litre FROM price
      WHERE price.beverage_id = tap.beverage_id AND from_at <= clock_timestamp()
@@ -115,8 +118,15 @@ class StatusWord:
     status: TapStatus
 
 
+async def lock(unit: UnitOfWork, tap_ids: Iterable[str]) -> None:
+    """Take the taps of a batch for this transaction, in the one order in which all take them."""
+    await unit.execute(
+        "SELECT FROM tap WHERE id = ANY(%s) ORDER BY id FOR UPDATE", (sorted(set(tap_ids)),)
+    )
+
+
 async def save_status(unit: UnitOfWork, word: StatusWord) -> bool:
-    """Know a tap's link and return whether it is another one.
+    """Know a tap's link and return whether it is another one; gas counts when it is news.
 
     A word that comes again is old by number and by time; after a broker lost everything numbers
     begin anew, after a clock was set back times do: neither alone makes it old.
@@ -137,6 +147,7 @@ async def save_status(unit: UnitOfWork, word: StatusWord) -> bool:
         """
         UPDATE tap SET online = %s, pending_sync = %s, valve = coalesce(%s, valve),
                        lifetime_pulses = coalesce(%s, lifetime_pulses), sync_was_reset = false,
+                       gas = gas OR (%s AND NOT gas_told), gas_told = coalesce(%s, gas_told),
                        stop_overdue = stop_overdue AND coalesce(%s, valve, '') <> 'closed',
                        status_seq = %s, status_at = %s
         WHERE id = %s
@@ -146,6 +157,8 @@ async def save_status(unit: UnitOfWork, word: StatusWord) -> bool:
             status.pending_sync,
             status.valve,
             status.lifetime_pulses,
+            status.gas is True,
+            status.gas,
             status.valve,
             seq,
             word.at,
@@ -176,7 +189,7 @@ async def connect_keg(unit: UnitOfWork, keg: KegConnected, *, version: int) -> N
         """
         UPDATE tap SET keg_id = %(keg_id)s, beverage_id = %(beverage_id)s,
                        remaining_ml = %(remaining_ml)s, volume_ml = %(volume_ml)s,
-                       keg_version = %(version)s, keg_connected_at = %(connected_at)s
+                       keg_version = %(version)s, keg_connected_at = %(connected_at)s, gas = false
         WHERE id = %(tap_id)s
           AND (keg_connected_at IS NULL OR keg_connected_at <= %(connected_at)s)
         """,
@@ -185,12 +198,16 @@ async def connect_keg(unit: UnitOfWork, keg: KegConnected, *, version: int) -> N
 
 
 async def disconnect_keg(unit: UnitOfWork, *, tap_id: str, keg_id: UUID, at: datetime) -> None:
-    """Know that a tap's keg is off, even before it is known that it was on."""
+    """Know that a tap's keg is off, even before it is known that it was on.
+
+    One that was put on again since stays.
+    """
     await unit.execute(
         """
         UPDATE tap SET keg_id = NULL, remaining_ml = NULL, volume_ml = NULL,
                        keg_connected_at = greatest(keg_connected_at, %(at)s)
-        WHERE id = %(tap_id)s AND (keg_id = %(keg_id)s OR keg_id IS NULL)
+        WHERE id = %(tap_id)s AND (keg_id IS NULL
+            OR keg_id = %(keg_id)s AND coalesce(keg_connected_at, %(at)s) <= %(at)s)
         """,
         {"tap_id": tap_id, "keg_id": keg_id, "at": at},
     )
@@ -215,12 +232,6 @@ async def taps_of_kegs(unit: UnitOfWork, keg_ids: Sequence[UUID]) -> list[str]:
     return [row["id"] for row in rows]
 
 
-async def taps_of_beverage(unit: UnitOfWork, beverage_id: UUID) -> list[str]:
-    """Return the taps that pour a beverage."""
-    rows = await unit.all("SELECT id FROM tap WHERE beverage_id = %s", (beverage_id,))
-    return [row["id"] for row in rows]
-
-
 async def refresh_states(
     unit: UnitOfWork, tap_ids: Sequence[str], *, relinked: Collection[str] = ()
 ) -> list[Row]:
@@ -234,7 +245,7 @@ async def refresh_states(
         SELECT tap.id, tap.location, tap.staff_order, tap.order_reason, tap.keg_id,
                tap.remaining_ml, tap.online, tap.pending_sync, tap.sync_was_reset, tap.valve,
                tap.lifetime_pulses, tap.state, tap.state_version, tap.status_seq,
-               tap.stop_overdue,
+               tap.stop_overdue, tap.gas,
                EXISTS (SELECT FROM tap_lock WHERE tap_lock.tap_id = tap.id
                        AND released_at IS NULL) AS locked
         FROM tap WHERE id = ANY(%s) ORDER BY id FOR UPDATE
@@ -272,6 +283,7 @@ def _facts(row: Row) -> TapFacts:
         pending_sync=row["pending_sync"],
         sync_was_reset=row["sync_was_reset"],
         locked=row["locked"],
+        gas=row["gas"],
     )
 
 
@@ -309,51 +321,6 @@ def _columns(told: Sequence[tuple[str, int]]) -> tuple[list[str], list[int]]:
 async def tell_all_again(unit: UnitOfWork) -> None:
     """Have every tap's state told again: the broker may have lost it."""
     await unit.execute("UPDATE tap SET told_version = 0")
-
-
-async def save_beverage(
-    unit: UnitOfWork,
-    *,
-    beverage_id: UUID,
-    name: str,
-    kind: str | None = None,
-    abv: Decimal | None = None,
-) -> None:
-    """Know a beverage's name, and its kind and strength where they are told."""
-    await unit.execute(
-        """
-        INSERT INTO beverage (beverage_id, name, kind, abv) VALUES (%s, %s, %s, %s)
-        ON CONFLICT (beverage_id) DO UPDATE SET name = excluded.name,
-            kind = coalesce(excluded.kind, beverage.kind),
-            abv = coalesce(excluded.abv, beverage.abv)
-        """,
-        (beverage_id, name, kind, abv),
-    )
-
-
-async def save_price(
-    unit: UnitOfWork, *, beverage_id: UUID, from_at: datetime, price_per_litre: int
-) -> None:
-    """Know a beverage's price from an instant on."""
-    await unit.execute(
-        """
-        INSERT INTO price (beverage_id, from_at, price_per_litre) VALUES (%s, %s, %s)
-        ON CONFLICT (beverage_id, from_at)
-            DO UPDATE SET price_per_litre = excluded.price_per_litre
-        """,
-        (beverage_id, from_at, price_per_litre),
-    )
-
-
-async def touch_repriced(unit: UnitOfWork, *, since: datetime, until: datetime) -> None:
-    """Have the states told again of taps whose price began in a stretch of time."""
-    await unit.execute(
-        """
-        UPDATE tap SET state_version = state_version + 1
-        WHERE beverage_id IN (SELECT beverage_id FROM price WHERE from_at > %s AND from_at <= %s)
-        """,
-        (since, until),
-    )
 
 
 async def touch(unit: UnitOfWork, tap_id: str) -> bool:

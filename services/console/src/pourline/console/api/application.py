@@ -7,38 +7,57 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
 from nats.aio.client import Client
 from starlette.responses import Response
 from starlette.routing import Route as BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from pourline.console.api.documentation import INGEST, WATCH, WATCH_LEVEL, describe, parameters
+from pourline.console.api.cron import PATH as CRON_PATH
+from pourline.console.api.cron import CronDoor
+from pourline.console.api.documentation import (
+    CRON,
+    INGEST,
+    WATCH,
+    WATCH_LEVEL,
+    describe,
+    parameters,
+)
 from pourline.console.api.gateway import Gateway, problem_response
 from pourline.console.api.routes import ROUTES, Route
 from pourline.console.api.stream import StockStream
+from pourline.console.api.upkeep import add_upkeep
 from pourline.console.errors import NoSuchPage
 from pourline.contracts.device import SpoutPourResult
+from pourline.contracts.notices import MonitorRun
 from pourline.contracts.subjects import health
+from pourline.kit import telemetry
 from pourline.kit.errors import TROUBLE, Refusal, Retryable
 from pourline.kit.nats.requests import problem_of
 
 HEALTH_WAIT_S = 1.5
+UNSEEN: TelemetryConfig = {"auto_configure": False, "exclude": lambda _: True}
+"""FastAPI's own spans name addresses with their ids, and queries with whatever secret is in them;
+excluded here, what is mounted below stays silent too."""
 
 
 def make_application(
     *,
     gateway: Gateway,
+    cron: CronDoor,
     bus: Client,
     report: Callable[[], Awaitable[dict[str, object]]],
     others: Sequence[str],
     stream: StockStream,
 ) -> FastAPI:
     """Return the application; `report` is the console's own health, `others` whom it asks."""
-    app = FastAPI(title="Pourline", version="1", docs_url="/docs", redoc_url=None)
+    app = FastAPI(title="Pourline", version="1", docs_url="/docs", redoc_url=None, telemetry=UNSEEN)
     for route in ROUTES:
         _add(app, gateway, route)
     _add_ingest(app, gateway)
+    _add_cron(app, cron)
     _add_stream(app, gateway, stream)
+    add_upkeep(app, gateway)
     _add_health(app, bus, report, others)
     _add_unknown(app)
     _add_refusals(app)
@@ -48,7 +67,9 @@ def make_application(
 
 def _add(app: FastAPI, gateway: Gateway, route: Route) -> None:
     async def endpoint(request: Request) -> Response:
-        return await gateway.serve(route, request)
+        parent = request.headers.get("traceparent")
+        with telemetry.span(f"{route.method} {route.path}", parent=parent):
+            return await gateway.serve(route, request)
 
     app.add_api_route(
         route.path,
@@ -76,6 +97,24 @@ def _add_ingest(app: FastAPI, gateway: Gateway) -> None:
     async def ingest(request: Request) -> Response:
         """Take a spout's signed pour."""
         return await gateway.ingest(request)
+
+
+def _add_cron(app: FastAPI, cron: CronDoor) -> None:
+    async def run(request: Request) -> Response:
+        """Run the inventory monitor, for a timetable that knows the secret."""
+        return await cron.run(request)
+
+    app.add_api_route(
+        CRON_PATH,
+        run,
+        methods=["GET"],
+        name="inventory.run",
+        operation_id="alerts.inventory.run",
+        tags=["alerts"],
+        response_class=JSONResponse,
+        responses={200: {"model": MonitorRun}},
+        openapi_extra=CRON,
+    )
 
 
 def _add_stream(app: FastAPI, gateway: Gateway, stream: StockStream) -> None:
@@ -151,7 +190,9 @@ def _add_refusals(app: FastAPI) -> None:
     app.add_exception_handler(Exception, refused)
 
     async def away(request: Request, error: Exception) -> Response:
-        return await refused(request, Retryable(f"The bus is away ({type(error).__name__})."))
+        return await refused(
+            request, Retryable(f"The bus is away ({type(error).__name__}).", part="bus")
+        )
 
     for trouble in TROUBLE:
         app.add_exception_handler(trouble, away)

@@ -8,7 +8,7 @@ import orjson
 from fastapi import Request
 
 from pourline.console.errors import TooLarge
-from pourline.contracts.base import LONG_NUMBER
+from pourline.contracts.base import LONG_NUMBER, exact
 
 BODY_BYTES_MAX = 64 * 1024
 """No request of the contract needs more; a larger one is refused before it is read."""
@@ -36,7 +36,7 @@ def fields_of(raw: bytes) -> dict[str, Any]:
     try:
         body = orjson.loads(raw)
         if LONG_NUMBER.search(raw):
-            body = json.loads(raw, parse_float=Decimal, parse_int=Decimal)
+            body = json.loads(raw, parse_float=exact, parse_int=exact)
         wire(body)
     except orjson.JSONDecodeError as error:
         raise UnreadableBodyError("the body is not JSON") from error

@@ -35,7 +35,10 @@ def parameters(route: Route) -> dict[str, Any]:
         }
         found.append(_parameter("Idempotency-Key", {"type": "string"}, place="header"))
     if route.shape in SHEETS:
-        found.append(_parameter("format", {"enum": ["csv", "json"], "default": "json"}))
+        formats = {"enum": ["csv", "json"], "default": "json"}
+        found.append(
+            _parameter("format", formats | {"description": "A CSV without `limit` has every row."})
+        )
     extra["parameters"] = found
     if route.level is not None:
         extra["security"] = [{"bearer": []}]
@@ -83,6 +86,11 @@ INGEST: dict[str, Any] = {
 """The webhook of seed 000; the signature is made over its raw body."""
 
 
+CRON: dict[str, Any] = {
+    "description": "Needs CRON_SECRET, as bearer or as `token`.",
+    "parameters": [_parameter("token", {"type": "string"})],
+}
+
 WATCH_LEVEL = 1
 WATCH: dict[str, Any] = {
     "description": f"Level {WATCH_LEVEL}.",
@@ -90,6 +98,26 @@ WATCH: dict[str, Any] = {
     "parameters": [_parameter("Last-Event-ID", {"type": "string"}, place="header")],
 }
 """Server-sent events: `snapshot`, `stock-updated`, `tracking-toggled`, `threshold-breach`."""
+
+
+DEAD_LETTERS: dict[str, Any] = {
+    "description": "Level 4.",
+    "security": [{"bearer": []}],
+    "parameters": [
+        _parameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
+        _parameter("cursor", {"type": "string"}),
+    ],
+}
+REPLAY: dict[str, Any] = {
+    "description": "Level 4.",
+    "security": [{"bearer": []}],
+    "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}},
+    "parameters": [
+        _parameter("service", {"type": "string"}, place="path", required=True),
+        _parameter("letter_id", {"type": "string"}, place="path", required=True),
+        _parameter("Idempotency-Key", {"type": "string"}, place="header"),
+    ],
+}
 
 
 def describe(app: FastAPI) -> None:

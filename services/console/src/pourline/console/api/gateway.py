@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -12,13 +13,13 @@ from starlette.responses import Response
 from pourline.console.api.bodies import UnreadableBodyError, fields_of, read_body, wire
 from pourline.console.api.limits import FailureLimit, LoginLimit, Who
 from pourline.console.api.routes import Route
-from pourline.console.api.shapes import Shapes
+from pourline.console.api.shapes import SHEETS, Shapes
 from pourline.console.api.tokens import Bearer, Tokens
 from pourline.console.errors import NoSuchPage, TokenWithoutId, Unauthorized
 from pourline.console.store import Revocations
 from pourline.contracts.base import Command, Page, Query
-from pourline.contracts.cellar import IngestSpoutPour
 from pourline.contracts.problems import Problem
+from pourline.contracts.spouts import IngestSpoutPour
 from pourline.contracts.subjects import seen
 from pourline.contracts.topology import ACCESS
 from pourline.kit.errors import TROUBLE, Retryable
@@ -35,6 +36,15 @@ INGEST_SETTLES = ("ledger",)
 PIECE = 40
 """Items of a list in one message of the bus: 1.6 kB each fit in its 65."""
 PAGE_MAX = 1000
+SHEET_ROWS_MAX = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asker:
+    """Who asks, and the idempotency key of what is asked."""
+
+    actor: str
+    key: str
 
 
 class Gateway:
@@ -48,18 +58,22 @@ class Gateway:
         revocations: Revocations,
         logins: LoginLimit,
         signatures: FailureLimit,
+        monitor: FailureLimit,
     ) -> None:
-        self._caller = caller
+        self._caller = self.caller = caller
         self._tokens = Tokens(key=token_key, revocations=revocations)
         self._revocations = revocations
         self._logins = logins
         self._signatures = signatures
+        self._monitor = monitor
         self._shapes = Shapes(caller=caller)
 
     async def serve(self, route: Route, request: Request) -> Response:
         """Answer one request; refusals are raised and become problems."""
         bearer = await self._bearer(route, request)
         actor = _actor(bearer)
+        if route.counted:
+            self._monitor.take((actor["Pourline-Actor"], route.path))
         path = _path(request)
         raw = await read_body(request)
         if route.known and (unknown := await self._missing(route.known, path, actor)):
@@ -77,7 +91,7 @@ class Gateway:
         if who and status != NOT_WHO_IT_SAYS:
             self._logins.give_back(who)
         if status != 200:
-            return problem_response(answer, status)
+            return refusal_of(route.command, answer, status)
         await self._settle(route.settles, told.get("Pourline-Events", ""))
         if route.ends_token:
             await self._revocations.load(self._caller)
@@ -85,22 +99,24 @@ class Gateway:
         return await self._shapes.complete(route.shape, answer, status=route.status, as_csv=as_csv)
 
     async def ingest(self, request: Request) -> Response:
-        """Take a spout's signed pour; the signature was made over the raw body."""
+        """Take a spout's signed pour; the signature was made over the raw body.
+
+        The address may name the device, for a vendor whose body does not.
+        """
         raw = await read_body(request)
         body = raw.decode("utf-8", errors="replace")
-        device_id = _device_id(raw)
+        named = request.query_params.get("deviceId", "").replace("\0", "")
+        device_id = named[:NAME_CHARACTERS_MAX] or device_named_in(raw)
         command = IngestSpoutPour(
             device_id=device_id, body=body, signature=request.headers.get(SIGNATURE_HEADER)
         )
-        who = device_id, _address(request)
-        self._signatures.take(who)
         status, answer, told = await self._caller.send(
             command.subject(), command.wire(), headers={}
         )
-        if status != NOT_WHO_IT_SAYS:
-            self._signatures.give_back(who)
+        if status == NOT_WHO_IT_SAYS:  # only these are counted: whoever signs well is let in
+            self._signatures.take((device_id, _address(request)))
         if status != 200:
-            return problem_response(answer, status)
+            return refusal_of(IngestSpoutPour, answer, status)
         await self._settle(INGEST_SETTLES, told.get("Pourline-Events", ""))
         return Response(answer, status_code=202, media_type="application/json")
 
@@ -121,6 +137,13 @@ class Gateway:
             return True
 
         return is_good
+
+    async def asker(self, request: Request, *, level: int) -> Asker:
+        """Return who asks for what has no row in the table; raises `Unauthorized`, `Forbidden`."""
+        await self._revocations.ensure(self._caller)
+        bearer = self._tokens.bearer(request.headers.get("authorization"), level=level)
+        headers = _headers(request, _actor(bearer), None)
+        return Asker(actor=headers["Pourline-Actor"], key=headers.get("Idempotency-Key", ""))
 
     async def _bearer(self, route: Route, request: Request) -> Bearer | None:
         if route.level is None:
@@ -154,7 +177,7 @@ class Gateway:
         status, answer, _ = await self._caller.send(
             query.subject(), orjson.dumps(dict(path)), headers=actor
         )
-        return None if status == 200 else problem_response(answer, status)
+        return None if status == 200 else refusal_of(query, answer, status)
 
     async def _missing_reference(
         self, route: Route, fields: dict[str, Any], actor: dict[str, str]
@@ -175,7 +198,7 @@ class Gateway:
             if (ids := _read_by(one, told))
         ]
         for result in await asyncio.gather(*waits, return_exceptions=True):
-            if isinstance(result, Exception) and not isinstance(result, Retryable | TROUBLE):
+            if isinstance(result, Exception) and not isinstance(result, (Retryable, *TROUBLE)):
                 raise result
 
 
@@ -187,9 +210,14 @@ def _read_by(service: str, told: str) -> list[str]:
 
 
 def _long_page(route: Route, fields: dict[str, Any]) -> int:
-    """Return how many items are wanted of a list that is too long for one message; 0 else."""
+    """Return how many items are wanted of a list that is too long for one message; 0 else.
+
+    A sheet has no place for a cursor: without a limit it has all rows.
+    """
     if not issubclass(route.command, Page):
         return 0
+    if route.shape in SHEETS and fields.get("format") == "csv" and "limit" not in fields:
+        return SHEET_ROWS_MAX
     limit = str(fields.get("limit", Page.model_fields["limit"].default))
     wanted = int(limit) if limit.isascii() and limit.isdecimal() and len(limit) <= 4 else 0
     return wanted if PIECE < wanted <= PAGE_MAX else 0
@@ -208,6 +236,15 @@ def _of_token(route: Route, bearer: Bearer | None) -> dict[str, Any]:
     if bearer.token_id is None:
         raise TokenWithoutId
     return {"token_id": bearer.token_id, "expires_at": bearer.expires_at.isoformat()}
+
+
+def refusal_of(command: type[Command], problem: bytes, status: int) -> Response:
+    """Return an owner's refusal; one that is down and names no part is the part itself."""
+    if status == Retryable.status:
+        told = Problem.read(problem)
+        owner = command.subject().split(".")[1]
+        return problem_response(Problem.model_validate({"part": owner} | told.model_dump()), status)
+    return problem_response(problem, status)
 
 
 def problem_response(problem: bytes | Problem, status: int) -> Response:
@@ -265,7 +302,7 @@ def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _device_id(raw: bytes) -> str:
+def device_named_in(raw: bytes) -> str:
     """Return the device that a webhook names, or a name that nobody has."""
     try:
         body = orjson.loads(raw)

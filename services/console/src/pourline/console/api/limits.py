@@ -16,6 +16,8 @@ ADDRESS_LOGINS_MAX = 120
 """Of all accounts from one address; a bar's own staff often share one."""
 SIGNATURES_MAX = 30
 """More than a device whose secret was rotated meanwhile sends in a window."""
+MONITOR_CALLS_MAX = 10
+"""Calls of the inventory monitor in a window: the contract's number."""
 WINDOW = timedelta(minutes=1)
 NAMES_MAX = 10_000
 """Names counted at once; past it the oldest windows are forgotten, so that memory is bounded."""
@@ -48,10 +50,11 @@ class LoginLimit:
 
 
 class FailureLimit:
-    """Counts tries that fail; one that succeeds is given back."""
+    """Counts tries; one that is given back, because it succeeded, never was."""
 
-    def __init__(self, *, clock: Clock, tries_max: int) -> None:
+    def __init__(self, *, clock: Clock, tries_max: int, why: str | None = None) -> None:
         self._tries_max = tries_max
+        self._why = why
         self._clock = clock
         self._tries: dict[Who, tuple[datetime, int]] = {}
 
@@ -62,7 +65,7 @@ class FailureLimit:
         if now - began >= WINDOW:
             began, tries = now, 0
         if tries >= self._tries_max:
-            raise TooOften
+            raise TooOften(self._why)
         self._tries.pop(who, None)
         self._tries[who] = (began, tries + 1)
         if len(self._tries) > NAMES_MAX:

@@ -2,8 +2,8 @@
 
 import html
 import logging
-from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI
@@ -18,18 +18,24 @@ from pourline.contracts.taps import Session
 from pourline.kit.errors import TROUBLE, Refusal, outcome_of
 from pourline.kit.nats import Caller
 
-Login = Callable[[str, str], Awaitable[Session]]
-
 FORM_BYTES_MAX = 4096
 """A name and a password; a longer form is nobody's login."""
 LEVEL_MIN = 1
 WRONG = "Name or password is not right."
+WRONG_PIN = "Name or PIN is not right."
 FOLDER = Path(__file__).parent
 CSS = (FOLDER / "theme.css").read_text()
 FONTS = f"/_nicegui/{nicegui_version}/static/fonts.css"
 FORM = (FOLDER / "entrance.html").read_text().replace("{fonts}", FONTS)
 
 log = logging.getLogger(__name__)
+
+
+class Login(Protocol):
+    """Exchanges a name and a password, or a PIN for minutes at a shared screen."""
+
+    async def __call__(self, username: str, secret: str, *, by_pin: bool) -> Session:
+        """Return the session; raises what asking raises."""
 
 
 def mount(app: FastAPI, *, login: Login, badges: Badges, caller: Caller) -> None:
@@ -43,11 +49,11 @@ def mount(app: FastAPI, *, login: Login, badges: Badges, caller: Caller) -> None
 
     @app.post("/login", include_in_schema=False)
     async def sign_in(request: Request) -> Response:
-        username, password = await _filled_in(request)
+        username, secret, by_pin = await _filled_in(request)
         try:
-            session = await login(username, password)
+            session = await login(username, secret, by_pin=by_pin)
         except (Refusal, ValidationError, *TROUBLE) as error:
-            return _refused(error, username)
+            return _refused(error, username, wrong=WRONG_PIN if by_pin else WRONG)
         if session.level < LEVEL_MIN:
             return _form("This account may not see the page.", username, 403)
         response = RedirectResponse("/", 303)
@@ -84,7 +90,7 @@ def _form(fault: str = "", username: str = "", status: int = 200) -> Response:
     )
 
 
-def _refused(error: Exception, username: str) -> Response:
+def _refused(error: Exception, username: str, *, wrong: str) -> Response:
     outcome = outcome_of(error)
     match outcome.status:
         case 503:
@@ -93,15 +99,17 @@ def _refused(error: Exception, username: str) -> Response:
             return _form(outcome.detail, username, 429)
         case _:
             log.info("page_login_refused", extra={"username": username, "code": outcome.code})
-            return _form(WRONG, username, 401)
+            return _form(wrong, username, 401)
 
 
-async def _filled_in(request: Request) -> tuple[str, str]:
-    """Return name and password; a form that is too long counts as empty."""
+async def _filled_in(request: Request) -> tuple[str, str, bool]:
+    """Return name, password or PIN, and whether it is a PIN; a form too long counts as empty."""
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > FORM_BYTES_MAX:
-            return "", ""
+            return "", "", False
     fields = parse_qs(raw.decode("utf-8", "replace"), max_num_fields=8)
-    return fields.get("username", [""])[0].strip(), fields.get("password", [""])[0]
+    told = {name: texts[0] for name, texts in fields.items()}
+    by_pin = told.get("with") == "pin"
+    return told.get("username", "").strip(), told.get("password", ""), by_pin

@@ -76,3 +76,36 @@ def button(label: str, classes: str, on_click: Callable[[], Any], sign: str = ""
         Words("span", text=label)
     made.on("click", on_click, args=[])
     return made
+
+
+def icon_button(label: str, sign: str, on_click: Callable[[], Any]) -> ui.element:
+    """Return a round button that is an icon; `label` is its name."""
+    made = Part("button", "button round", type="button", aria_label=label, title=label)
+    with made:
+        icon(sign)
+    made.on("click", on_click, args=[])
+    return made
+
+
+def field(label: str, *, kind: str = "text", hint: str = "", length: int = 120) -> ui.input:
+    """Return a labelled input; its value is `value`."""
+    made = ui.input(label, placeholder=hint).props(f"outlined type={kind} maxlength={length}")
+    made.classes("reason")
+    return made
+
+
+def pressed(element: ui.element, *, is_on: bool) -> None:
+    """Show a choice as taken or not, in its look and to a screen reader."""
+    set_prop(element, "aria-pressed", "true" if is_on else "false")
+
+
+def fact(name: str, value: str) -> None:
+    """Write one line of a list of facts."""
+    Words("dt", text=name)
+    Words("dd", text=value)
+
+
+def bring_into_view(element: ui.element) -> None:
+    """Scroll a panel that was just opened to where it is seen."""
+    behaviour = "{block: 'nearest'}"
+    ui.run_javascript(f"getHtmlElement({element.id})?.scrollIntoView({behaviour})")

@@ -1,37 +1,29 @@
 """A visit's receipt on paper: what was poured, what was paid, what is left."""
 
-import html
 from dataclasses import dataclass
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
-from jinja2 import Environment
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from pourline.console.pages import words
-from pourline.console.pages.staff import Badges
-from pourline.console.store import Board
-from pourline.contracts.base import Listing
+from pourline.console.pages import paper, words
+from pourline.console.pages.guest_keys import address
+from pourline.console.pages.qr import qr_code
+from pourline.console.pages.shell import Site
+from pourline.contracts.base import in_calendar
 from pourline.contracts.books import GetReceipt, Receipt
-from pourline.contracts.cellar import Beverage, ListBeverages
 from pourline.contracts.guests import GetVisit, Visit
-from pourline.kit.errors import TROUBLE, Refusal, outcome_of
-from pourline.kit.nats import Caller
-from pourline.kit.nats.requests import Refused
+from pourline.kit.errors import TROUBLE, Refusal
 
-PAGES_MAX = 25
-"""Pages of beverages that are looked through for names; a bar has fewer than a thousand."""
 KINDS = {
     "topup": "Paid in",
     "refund": "Paid back",
     "correction": "Correction",
     "pour": "Pour of an earlier visit",
 }
-TEMPLATE = Environment(autoescape=True).from_string(
-    (Path(__file__).parent / "receipt.html").read_text()
-)
+TEMPLATE = paper.template("receipt.html")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +36,9 @@ class Line:
     amount: str
 
 
-def mount(app: FastAPI, *, board: Board, badges: Badges, caller: Caller) -> None:
-    """Add the printable receipt of a visit to `app`."""
+def mount(app: FastAPI, *, site: Site) -> None:
+    """Add the printable receipt of a visit to `app`, with the way to the guest's own page."""
+    badges, caller, board = site.badges, site.caller, site.board
 
     @app.get("/visits/{visit_id}/receipt", include_in_schema=False)
     async def receipt(visit_id: str, request: Request) -> Response:
@@ -54,43 +47,28 @@ def mount(app: FastAPI, *, board: Board, badges: Badges, caller: Caller) -> None
         try:
             found = await caller.ask(GetReceipt(visit_id=visit_id), Receipt)
             visit = await caller.ask(GetVisit(visit_id=visit_id), Visit)
-            names = await _beverages(caller, {one.beverage_id for one in found.pours})
-        except Refused as error:
-            return _refused(error.problem.detail or error.problem.title, error.problem.status)
+            names = await paper.beverages(caller, {one.beverage_id for one in found.pours})
         except (Refusal, *TROUBLE) as error:
-            outcome = outcome_of(error)
-            return _refused(outcome.detail, outcome.status)
+            return paper.refused(error)
         return HTMLResponse(
-            _page(found, visit, names, board.timezone), headers={"Cache-Control": "no-store"}
+            _page(found, visit, names, board.timezone, own=_own_page(site, request, visit)),
+            headers={"Cache-Control": "no-store"},
         )
 
 
-def _refused(why: str, status: int) -> Response:
-    return HTMLResponse(f"<p>{html.escape(why)}</p>", status)
+def _own_page(site: Site, request: Request, visit: Visit) -> str:
+    return address(str(request.base_url), site.guest_keys.key_of(visit.id))
 
 
-async def _beverages(caller: Caller, wanted: set[str | None]) -> dict[str | None, str]:
-    """Return the names of beverages by id."""
-    names: dict[str | None, str] = {}
-    cursor: str | None = None
-    for _ in range(PAGES_MAX):
-        if not wanted - names.keys() - {None}:
-            break
-        page = await caller.ask(ListBeverages(limit=40, cursor=cursor), Listing[Beverage])
-        names |= {one.id: one.name for one in page.items}
-        cursor = page.next
-        if cursor is None:
-            break
-    return names
-
-
-def _page(receipt: Receipt, visit: Visit, names: dict[str | None, str], zone: ZoneInfo) -> str:
+def _page(
+    receipt: Receipt, visit: Visit, names: dict[str | None, str], zone: ZoneInfo, *, own: str
+) -> str:
     def money(amount: int) -> str:
         return words.money(amount, receipt.currency)
 
     pours = [
         Line(
-            when=one.at.astimezone(zone).strftime("%H:%M"),
+            when=in_calendar(one.at).astimezone(zone).strftime("%H:%M"),
             what=names.get(one.beverage_id) or "Beverage",
             detail=f"tap {one.tap_id}, {words.volume(one.volume_ml)}, no. {one.short_id}",
             amount="waits" if one.status == "held" else money(one.amount),
@@ -99,7 +77,7 @@ def _page(receipt: Receipt, visit: Visit, names: dict[str | None, str], zone: Zo
     ]
     lines = [
         Line(
-            when=one.at.astimezone(zone).strftime("%H:%M"),
+            when=in_calendar(one.at).astimezone(zone).strftime("%H:%M"),
             what=KINDS.get(one.kind, one.kind),
             detail=one.note or ("" if one.kind == "correction" else one.reference),
             amount=money(one.amount),
@@ -107,6 +85,7 @@ def _page(receipt: Receipt, visit: Visit, names: dict[str | None, str], zone: Zo
         for one in receipt.lines
     ]
     return TEMPLATE.render(
+        css=paper.CSS,
         guest=visit.guest.name,
         number=visit.number,
         opened=receipt.from_.astimezone(zone).strftime("%d %b %Y, %H:%M"),
@@ -117,4 +96,6 @@ def _page(receipt: Receipt, visit: Visit, names: dict[str | None, str], zone: Zo
         spent=money(receipt.spent),
         before=money(receipt.balance_before),
         after=money(receipt.balance_after),
+        own=own,
+        own_code=Markup(qr_code(own)),  # noqa: S704 made by segno from our own address
     )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import jwt
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from pourline.console.store import Revocations
@@ -59,7 +59,7 @@ class Badges:
             secure=request.url.scheme == "https",
         )
 
-    def read(self, request: Request) -> Staff | None:
+    def read(self, request: HTTPConnection) -> Staff | None:
         """Return who comes, or None for a stranger: a page that must ask first is no failure."""
         try:
             claims = jwt.decode(

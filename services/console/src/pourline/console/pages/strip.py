@@ -1,6 +1,7 @@
 """The strip at the top: counts that need a person, and how far the page can be believed."""
 
 from pourline.console.pages import words
+from pourline.console.pages.levels import SENIOR
 from pourline.console.pages.parts import (
     Part,
     Words,
@@ -18,7 +19,7 @@ class Chip:
 
     def __init__(self, sign: str, tone: str) -> None:
         self._tone = tone
-        self.root = Part("a", "chip", href="#alerts" if tone else "#taps")
+        self.root = Part("a", "chip", href="/alerts" if tone else "/#taps")
         with self.root:
             icon(sign)
             self._number = Words("span", "chip-number")
@@ -45,6 +46,11 @@ class Strip:
                 self._info = Chip("info", "rest")
                 self._offline = Chip("cloud_off", "")
                 self._pending = Chip("sync", "")
+            with Part("a", "shift-chip", href="/shift") as self._shift:
+                icon("schedule")
+                self._shift_text = Words("span")
+            if staff.level < SENIOR:  # who may not see the shift's view is told and not led there
+                set_prop(self._shift, "href", None)
             with Part("p", "link", role="status", aria_live="polite") as self._link:
                 self._link_sign = icon("podcasts")
                 self._link_text = Words("span", "link-text")
@@ -64,6 +70,11 @@ class Strip:
         self._info.show(view.info, "info")
         self._offline.show(view.offline, "offline")
         self._pending.show(view.pending, "to sync")
+        set_classes(
+            self._shift, "shift-chip" if view.is_shift_open else "shift-chip tone-warn shut"
+        )
+        self._shift_text.text = view.shift
+        self._shift.set_visibility(bool(view.shift))
         stale = " · ".join(filter(None, (view.taps_stale, view.alerts_stale)))
         set_classes(self._link, "link stale" if stale else "link")
         set_icon(self._link_sign, "link_off" if stale else "podcasts")

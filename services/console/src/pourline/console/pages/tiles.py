@@ -15,6 +15,7 @@ from pourline.console.pages.parts import (
     set_width,
 )
 from pourline.console.pages.views import TapView
+from pourline.console.pages.words import tap_name
 
 SHORT_ID = 5
 """A longer id is written small."""
@@ -44,7 +45,7 @@ class Tile:
         self._view = view
         live = " pouring" if view.poured and view.face.tone == "live" else ""
         set_classes(self.root, f"tile tone-{view.face.tone}{live}{' low' if view.warning else ''}")
-        name = f"Tap {view.tap_id}{' ' + view.name if view.name else ''}"
+        name = tap_name(view.tap_id, view.name)
         set_prop(self.root, "aria-label", f"{name}: {view.face.word}")
         self._name.text = view.name
         set_icon(self._sign, view.face.icon)
@@ -128,8 +129,9 @@ class Tile:
 class Tiles:
     """All tiles, in the order of their taps."""
 
-    def __init__(self, *, order: Order | None) -> None:
+    def __init__(self, *, order: Order | None, may_set_up: bool = False) -> None:
         self._order = order
+        self._may_set_up = may_set_up
         self._tiles: dict[str, Tile] = {}
         self._grid = Part("section", "tiles", aria_label="Taps")
         with self._grid:
@@ -142,11 +144,8 @@ class Tiles:
         for view in views:
             self._tiles[view.tap_id].show(view)
         self._nothing.set_visibility(not views)
-        self._nothing_yet.text = (
-            "No taps yet. Register the first one with POST /api/taps."
-            if known
-            else "Waiting for the taps…"
-        )
+        self._nothing_yet.text = "No taps yet." if known else "Waiting for the taps…"
+        self._set_up.set_visibility(known and self._may_set_up)
 
     def _lay_out(self, views: list[TapView]) -> None:
         self._grid.clear()
@@ -159,3 +158,7 @@ class Tiles:
         with self._nothing:
             icon("sports_bar")
             self._nothing_yet = Words("p")
+            self._set_up = Part("a", "button primary", href="/settings/first")
+            with self._set_up:
+                icon("flag")
+                Words("span", text="Set the bar up")

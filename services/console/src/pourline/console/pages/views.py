@@ -30,6 +30,8 @@ RESTING: dict[TapState, Face] = {
     TapState.CLEANING: Face(word="Cleaning", icon="cleaning_services", tone="rest"),
     TapState.STOPPED: Face(word="Stopped", icon="pan_tool", tone="bad"),
 }
+GAS = Face(word="Gas, keg is empty", icon="air", tone="bad")
+"""The tap's meter counted gas: the keg is blown, whatever the books still have in it."""
 RESUMABLE = frozenset({TapState.STOPPED, TapState.CLEANING, TapState.MAINTENANCE})
 
 SEVERITIES: dict[Severity, Face] = {
@@ -85,11 +87,14 @@ class StripView:
     pending: int
     taps_stale: str
     alerts_stale: str
+    shift: str
+    """The open shift and its age, or that none is open; empty while nobody knows."""
+    is_shift_open: bool
 
 
 def tap_views(board: Board) -> list[TapView]:
     """Return every tile, tap 2 before tap 10."""
-    lines = sorted(board.lines.values(), key=lambda line: _natural(line.tap.id))
+    lines = sorted(board.lines.values(), key=lambda line: natural(line.tap.id))
     return [tap_view(board, line) for line in lines]
 
 
@@ -108,12 +113,14 @@ def tap_view(board: Board, line: TapLine) -> TapView:
         beverage=tap.beverage or "Nothing on tap",
         price="" if price is None else f"{words.money(price, board.currency)} / litre",
         face=_face(line, now),
-        note=_note(line),
-        level=words.volume(remaining) if remaining is not None else "No keg connected",
+        note=_note(line, now),
+        level=words.volume(remaining, board.volume_unit)
+        if remaining is not None
+        else "No keg connected",
         percent=words.percent(remaining, whole) if remaining is not None and whole else None,
         warning=_warning(board, line),
         guest=(tap.guest_name or "Guest") if tap.locked_by_visit else "",
-        poured=words.volume(flow.volume_ml) if flow else "",
+        poured=words.volume(flow.volume_ml, board.volume_unit) if flow else "",
         cost=running_cost,
         foot=_foot(board, line, now),
         can_resume=tap.state in RESUMABLE,
@@ -142,7 +149,19 @@ def strip_view(board: Board) -> StripView:
         pending=sum(tap.pending_sync for tap in taps),
         taps_stale=_taps_stale(board),
         alerts_stale=_alerts_stale(board),
+        shift=_shift(board),
+        is_shift_open=board.shift.shift is not None,
     )
+
+
+def _shift(board: Board) -> str:
+    if not board.shift.is_known:
+        return ""
+    shift = board.shift.shift
+    if shift is None:
+        return "No shift open"
+    day = shift.business_day or shift.opened_at.astimezone(board.timezone).date()
+    return f"Shift {day:%a %d %b} · {words.age(shift.opened_at, board.now()).removesuffix(' ago')}"
 
 
 def _taps_stale(board: Board) -> str:
@@ -165,6 +184,8 @@ def _face(line: TapLine, now: datetime) -> Face:
     tap = line.tap
     if not tap.online:
         return OFFLINE
+    if tap.state is TapState.OUT_OF_KEG and tap.gas:
+        return GAS
     if tap.state is not TapState.ACTIVE:
         return RESTING[tap.state]
     if line.pours(now):
@@ -182,7 +203,7 @@ def _warning(board: Board, line: TapLine) -> str:
     return "Low" if remaining <= whole * board.keg_low_ratio else ""
 
 
-def _note(line: TapLine) -> str:
+def _note(line: TapLine, now: datetime) -> str:
     """Say why a tap rests and what it still owes."""
     tap = line.tap
     said = []
@@ -192,6 +213,8 @@ def _note(line: TapLine) -> str:
         said.append(tap.reason)
     if tap.pending_sync:
         said.append(words.count(tap.pending_sync, "pour to sync", "pours to sync"))
+    if tap.cleaning_due_at and tap.cleaning_due_at <= now and tap.state is not TapState.CLEANING:
+        said.append("Cleaning due")
     return " · ".join(said)
 
 
@@ -205,7 +228,8 @@ def _foot(board: Board, line: TapLine, now: datetime) -> str:
     if last is None:
         return ""
     paid = words.money(last.amount, board.currency)
-    return f"Last: {words.volume(last.volume_ml)} · {paid}\n{words.age(last.ended_at, now)}"
+    poured = words.volume(last.volume_ml, board.volume_unit)
+    return f"Last: {poured} · {paid}\n{words.age(last.ended_at, now)}"
 
 
 def _alert_view(alert: AlertMessage, now: datetime) -> AlertView:
@@ -227,7 +251,7 @@ def _is_acknowledged(alert: AlertMessage) -> bool:
     return alert.state == AlertState.ACKNOWLEDGED
 
 
-def _natural(text: str) -> list[tuple[int, int, str]]:
-    """Sort key that reads digits as numbers, and those before letters."""
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Return a sort key that reads digits as numbers, and those before letters."""
     found = re.findall(r"\d+|\D+", text)
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in found]

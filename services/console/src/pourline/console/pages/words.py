@@ -1,14 +1,33 @@
 """How numbers and moments read on a screen."""
 
+import re
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
+
+from pourline.contracts.base import in_calendar
 
 SIGNS = {"EUR": "€", "USD": "$", "GBP": "£"}
 MINOR_DIGITS = {"JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "VND": 0, "KWD": 3, "BHD": 3, "TND": 3}
 """Digits after the point where they are not two (ISO 4217)."""
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
+VOLUME_UNITS = {
+    "ml": (Decimal(1), 0, "ml"),
+    "cl": (Decimal(10), 1, "cl"),
+    "oz": (Decimal("29.5735295625"), 1, "oz"),
+    "pint": (Decimal("473.176473"), 2, "pints"),
+}
+"""Millilitres in each unit, digits shown, its word; ounce and pint as the United States have them
+(NIST Handbook 44, appendix C)."""
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 24 * 3600
+
+
+def tap_name(tap_id: str, name: str) -> str:
+    """Write what a tap is called: `Tap 3 Window`, and `Tap 3` when its name says no more."""
+    plain = f"Tap {tap_id}"
+    return (
+        plain if name.casefold() in ("", tap_id.casefold(), plain.casefold()) else f"{plain} {name}"
+    )
 
 
 def money(amount: int, currency: str) -> str:
@@ -19,10 +38,20 @@ def money(amount: int, currency: str) -> str:
     return f"{'-' if value < 0 else ''}{sign}{abs(value):,.{digits}f}"
 
 
-def volume(volume_ml: Decimal) -> str:
-    """Write millilitres: `18,600 ml`."""
-    whole = volume_ml.quantize(Decimal(1), rounding=ROUND_HALF_UP)
-    return f"{whole:,} ml"
+def amount_of(text: str, currency: str) -> int | None:
+    """Read money as people write it (`20`, `20.50`, `20,5`) in minor units; None if it is none."""
+    digits = MINOR_DIGITS.get(currency, 2)
+    found = re.fullmatch(r"\s*(\d{1,9})(?:[.,](\d{1,3}))?\s*", text)
+    if found is None or len(found[2] or "") > digits:
+        return None
+    return int(found[1] + (found[2] or "").ljust(digits, "0"))
+
+
+def volume(volume_ml: Decimal, unit: str = "ml") -> str:
+    """Write millilitres in the bar's unit: `18,600 ml`, `1,860.0 cl`, `16.9 oz`, `1.06 pints`."""
+    size, digits, word = VOLUME_UNITS.get(unit, VOLUME_UNITS["ml"])
+    shown = (volume_ml / size).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
+    return f"{shown:,} {word}"
 
 
 def cost(volume_ml: Decimal, price_per_litre: int) -> int:
@@ -55,9 +84,40 @@ def clock_time(at: datetime, zone: ZoneInfo) -> str:
     """Write a moment as the bar's clock shows it, or say that there was none."""
     if at == datetime.min.replace(tzinfo=UTC):
         return "never"
-    return at.astimezone(zone).strftime("%H:%M:%S")
+    return in_calendar(at).astimezone(zone).strftime("%H:%M:%S")
 
 
 def count(number: int, one: str, many: str) -> str:
     """Write a number with its noun."""
     return f"{number} {one if number == 1 else many}"
+
+
+def number_of(text: str) -> Decimal | None:
+    """Read a number as people write it (`20`, `-0.7`, `0,7`); None if it is none."""
+    found = re.fullmatch(r"\s*([+-]?\d{1,10})(?:[.,](\d{1,6}))?\s*", text)
+    return Decimal(f"{found[1]}.{found[2] or 0}") if found else None
+
+
+def quantity(number: Decimal) -> str:
+    """Write a quantity without the zeros that say nothing: `1,250.5`."""
+    return f"{number.normalize():,f}"
+
+
+def moment(at: datetime, zone: ZoneInfo) -> str:
+    """Write a moment with its day, as the bar's clock shows it: `21 Nov, 14:05`."""
+    return in_calendar(at).astimezone(zone).strftime("%d %b, %H:%M")
+
+
+def with_local_times(text: str, zone: ZoneInfo) -> str:
+    """Write the instants in an owner's words as the bar's clock shows them."""
+    return re.sub(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)",
+        lambda found: moment(datetime.fromisoformat(found[0]), zone),
+        text,
+    )
+
+
+def plain_money(amount: int, currency: str) -> str:
+    """Write minor units as a field takes them: `6.50`."""
+    digits = MINOR_DIGITS.get(currency, 2)
+    return f"{Decimal(amount).scaleb(-digits):.{digits}f}"

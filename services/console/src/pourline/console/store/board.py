@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,10 +15,12 @@ from pydantic import ValidationError
 from pourline.console.store.alerts import AlertBoard
 from pourline.console.store.lines import TapLine, after, with_flow, with_price, with_snapshot
 from pourline.console.store.links import Link
+from pourline.console.store.refusals import Refusals
+from pourline.console.store.shifts import OpenShift
 from pourline.contracts.base import Envelope, Event, Listing
 from pourline.contracts.cellar import KegConnected, KegDisconnected, KegLevelChanged
-from pourline.contracts.device import FlowReport
-from pourline.contracts.guests import LockReleased, LockTaken
+from pourline.contracts.device import FlowReport, TapState
+from pourline.contracts.guests import AccessDenied, LockReleased, LockTaken
 from pourline.contracts.money import PriceChanged
 from pourline.contracts.taps import (
     ConfigChanged,
@@ -71,7 +73,10 @@ class Board:
         self._wants_snapshot = False
         self._snapshot_failed = False
         self.snapshot_at: datetime | None = None
+        self.news: Counter[str] = Counter()
         self.alerts = AlertBoard()
+        self.refusals = Refusals()
+        self.shift = OpenShift()
         self.bus = Link()
         self.broker = Link()
 
@@ -92,6 +97,19 @@ class Board:
             return ZoneInfo(str(self._config.get("timezone", "UTC")))
         except (ZoneInfoNotFoundError, ValueError):
             return ZoneInfo("UTC")
+
+    @property
+    def volume_unit(self) -> str:
+        """What volumes are shown in: ml, cl, oz or pint."""
+        return str(self._config.get("volume_unit", "ml"))
+
+    @property
+    def day_begins(self) -> time:
+        """When the bar's day begins, and its evening is over, by its own clock."""
+        try:
+            return time.fromisoformat(str(self._config.get("business_day_begins", "06:00")))
+        except ValueError:
+            return time(6)
 
     @property
     def keg_low_ratio(self) -> Decimal:
@@ -131,6 +149,16 @@ class Board:
             return
         self._recent.append((self.now(), event))
         self._take_in(event)
+        self._changed()
+
+    def refuse(self, envelope: Envelope[AccessDenied]) -> None:
+        """Note that a tap refused a card."""
+        self.refusals.hear(envelope.data, taps=self._lines, now=self.now())
+        self._changed()
+
+    def news_of(self, kind: str) -> None:
+        """Note that something of `kind` (an event's type) happened: whoever shows it asks anew."""
+        self.news[kind] += 1
         self._changed()
 
     def flow(self, tap_id: str, report: FlowReport) -> None:
@@ -190,6 +218,9 @@ class Board:
                 self._price(event)
             case TapRegistered():
                 self._wants_snapshot |= event.tap_id not in self._lines
+            case TapStateChanged(state=TapState.OUT_OF_KEG):
+                self._wants_snapshot = True  # its owner alone knows whether gas was the reason
+                self._tap_event(event)
             case _:
                 self._tap_event(event)
 

@@ -23,7 +23,8 @@ from pourline.controller.domain.events import (
     Ticked,
     ValveShut,
 )
-from pourline.controller.domain.machine import Tap, step
+from pourline.controller.domain.gas import GasRules
+from pourline.controller.domain.machine import GAS, Tap, step
 from pourline.controller.domain.values import (
     Flow,
     Grant,
@@ -36,6 +37,7 @@ from pourline.controller.domain.values import (
 )
 
 __all__ = [
+    "GAS",
     "Allowed",
     "Ask",
     "Backoff",
@@ -47,6 +49,7 @@ __all__ = [
     "EndGrant",
     "Event",
     "Flow",
+    "GasRules",
     "Grant",
     "GrantStored",
     "GrantUnstorable",

@@ -29,6 +29,7 @@ from pourline.controller.domain.events import (
     Ticked,
     ValveShut,
 )
+from pourline.controller.domain.gas import GasWatch, is_gas, watched
 from pourline.controller.domain.values import (
     Flow,
     Grant,
@@ -38,6 +39,8 @@ from pourline.controller.domain.values import (
     volume_ml,
 )
 
+GAS = "gas"
+"""What ended a pour whose keg blew empty."""
 ABANDONED_KEPT = 16
 """Questions whose late answer may still take a lock; an older one cannot be answered any more."""
 
@@ -71,6 +74,7 @@ class Tap:
     closed_ms: int = 0
     ended_by: str = ""
     abandoned: tuple[str, ...] = ()
+    gas: GasWatch = field(default_factory=GasWatch)
 
 
 def step(tap: Tap, event: Event, *, now_ms: int, rules: Rules) -> Step:
@@ -144,7 +148,7 @@ def _abandon(tap: Tap) -> Tap:
 
 
 def _rested(tap: Tap) -> Tap:
-    return Tap(stopped=tap.stopped, abandoned=tap.abandoned)
+    return Tap(stopped=tap.stopped, abandoned=tap.abandoned, gas=tap.gas)
 
 
 def _is_asked(tap: Tap, request_id: str) -> bool:
@@ -153,7 +157,10 @@ def _is_asked(tap: Tap, request_id: str) -> bool:
 
 def _allowed(tap: Tap, grant: Grant, now_ms: int) -> Step:
     if _is_asked(tap, grant.request_id) and tap.question is not None:
-        granted = replace(grant, card_uid=tap.question.card_uid)
+        by_ms = None
+        if grant.opens_for_ms is not None:
+            by_ms = tap.question.since_ms + grant.opens_for_ms
+        granted = replace(grant, card_uid=tap.question.card_uid, opens_by_ms=by_ms)
         return replace(tap, phase=Phase.GRANTED, question=None, grant=granted), (
             StoreGrant(granted),
         )
@@ -180,7 +187,14 @@ def _grant_settled(
         return _end(tap, now_ms, tap.ended_by or "stopped")
     if not event.in_time:
         return _end(tap, now_ms, "expired")
-    opened = replace(tap, phase=Phase.POURING, flow=Flow(), opened_ms=now_ms, moved_ms=now_ms)
+    opened = replace(
+        tap,
+        phase=Phase.POURING,
+        flow=Flow(),
+        opened_ms=now_ms,
+        moved_ms=now_ms,
+        gas=tap.gas.begun(),
+    )
     return opened, (OpenValve(longest_ms(tap.grant, rules)),)
 
 
@@ -205,6 +219,7 @@ def _pouring(tap: Tap, event: Passing, now_ms: int, rules: Rules) -> Step:
             return _shut(tap, now_ms, "valve_shut")
         case Metered(flow=flow):
             tap = _metered(tap, flow, now_ms)
+            tap = replace(tap, gas=watched(tap.gas, flow.pulses, now_ms, rules.gas))
         case Ticked():
             pass
     reason = _close_reason(tap, now_ms, rules)
@@ -215,6 +230,8 @@ def _close_reason(tap: Tap, now_ms: int, rules: Rules) -> str:
     """Say why the valve must close now, or nothing."""
     if tap.grant is None:
         return "no_grant"
+    if is_gas(tap.gas, rules.gas):
+        return GAS
     if volume_ml(tap.flow.pulses, rules.ml_per_pulse) >= tap.grant.max_volume_ml:
         return "max_volume"
     if now_ms - tap.opened_ms >= longest_ms(tap.grant, rules):

@@ -1,9 +1,11 @@
 """What the tap's rules speak of: rules, grants, flow, pours; volumes and amounts exact."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
+
+from pourline.controller.domain.gas import GasRules
 
 MILLILITRE_STEP = Decimal("0.001")
 
@@ -38,11 +40,16 @@ class Rules:
     settle_ms: int = 150
     leak_settled_ms: int = 2_000
     longest_pour_ms: int = 120_000
+    gas: GasRules = field(default_factory=GasRules)
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """An allow: this card may pour so much, for so long, if it begins by `expires_at`."""
+    """An allow: this card may pour so much, for so long, if it begins by `expires_at`.
+
+    `opens_for_ms` is the same as a span since it was decided, `opens_by_ms` what that makes of the
+    device's own elapsed clock, counted from its question: the time of day may be wrong here.
+    """
 
     grant_id: str
     request_id: str
@@ -52,6 +59,14 @@ class Grant:
     max_duration_ms: int | None = None
     price_per_litre: int | None = None
     expires_at: datetime | None = None
+    opens_for_ms: int | None = None
+    opens_by_ms: int | None = None
+
+    def may_open(self, *, elapsed_ms: int, wall: datetime) -> bool:
+        """Tell by the clock that cannot be wrong, where the answer said enough for it."""
+        if self.opens_by_ms is not None:
+            return elapsed_ms <= self.opens_by_ms
+        return self.expires_at is None or wall <= self.expires_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class PinMeter:
         self._debounce_s = debounce_us / 1_000_000
         self._lock = threading.Lock()
         self._pulses = 0
-        self._last_edge_s = float("-inf")
+        self._last_edge: float | None = None
         self._restarted_s = self._last_pulse_s = time.monotonic()
         self._factory.reserve_pins(self, pin)
         self._pin = self._factory.pin(pin)
@@ -72,12 +72,16 @@ class PinMeter:
     def _flow(self) -> Flow:
         return Flow(self._pulses, int((self._last_pulse_s - self._restarted_s) * 1000))
 
-    def _fell(self, at_s: float, _state: bool) -> None:  # noqa: FBT001 - as the library calls it
+    def _fell(self, ticks: float, _state: bool) -> None:  # noqa: FBT001 - as the library calls it
         with self._lock:
-            if at_s - self._last_edge_s >= self._debounce_s:
+            if self._last_edge is None or self._since(self._last_edge, ticks) >= self._debounce_s:
                 self._pulses += 1
                 self._last_pulse_s = time.monotonic()
-            self._last_edge_s = at_s
+            self._last_edge = ticks
+
+    def _since(self, earlier: float, later: float) -> float:
+        """Return the seconds between two ticks; what a tick is, only the pin library knows."""
+        return float(self._factory.ticks_diff(later, earlier))
 
 
 class ValvePin:

@@ -1,6 +1,7 @@
 """A valve behind its guard: orders and beats go out, what the guard says comes back."""
 
 import asyncio
+import contextlib
 import logging
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -83,7 +84,7 @@ class GuardedValve:
                 self._say("beat")
                 await asyncio.wait([listening], timeout=BEAT_S)
             if not listening.done():
-                guard.kill()
+                _kill(guard)
         finally:
             listening.cancel()
             await asyncio.wait([listening])
@@ -118,7 +119,13 @@ async def _part(guard: Process) -> None:
         async with asyncio.timeout(LEAVE_S):
             await guard.wait()
     except TimeoutError:
-        guard.kill()
+        _kill(guard)
         await guard.wait()
     if guard.stdout is not None:
         await guard.stdout.read()
+
+
+def _kill(guard: Process) -> None:
+    """Kill a guard that may be ending by itself right now."""
+    with contextlib.suppress(ProcessLookupError):
+        guard.kill()

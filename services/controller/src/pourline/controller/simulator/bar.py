@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from pourline.controller import payloads
 from pourline.controller.domain import Backoff
+from pourline.controller.trust import Trust
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,10 @@ class BarClient:
 
     def __init__(self, *, http_url: str, token: str, patience_s: float | None = 30.0) -> None:
         self._http = httpx.AsyncClient(
-            base_url=http_url, headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT_S
+            base_url=http_url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=TIMEOUT_S,
+            verify=Trust.from_environment().context(),
         )
         self._patience_s = patience_s
 
@@ -85,7 +89,7 @@ class BarClient:
         while (answer := await self._send(request)) is None:
             attempt += 1
             if self._patience_s is not None and time.monotonic() - begun_s > self._patience_s:
-                raise Unreachable(path)
+                raise Unreachable(f"does not answer at {request.url}")
             await asyncio.sleep(PAUSES.delay_s(attempt, path))
         return _body(path, answer)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -68,6 +69,37 @@ class Staff:
         for visit in visits if isinstance(visits, list) else []:
             if visit.get("card_uid") == guest.card_uid:
                 await self._try(f"/api/visits/{visit['id']}/close", {"reason": "guest left"})
+
+    async def report_lost(self, guest: Guest) -> str:
+        """Report a guest's card as lost; return the visit it was bound to, empty without one."""
+        found = await self._bar.get("/api/visits/active", q=guest.card_uid)
+        visits = found.get("items")
+        await self._bar.post("/api/lost-cards", {"card_uid": guest.card_uid, "note": "lost"})
+        bound = (
+            [one for one in visits if one.get("card_uid") == guest.card_uid]
+            if isinstance(visits, list)
+            else []
+        )
+        return str(bound[0]["id"]) if bound else ""
+
+    async def replace_card(self, guest: Guest, visit_id: str) -> None:
+        """Give a visit a card that nobody has had yet."""
+        card_uid = f"04{secrets.token_hex(6)}"
+        await self._bar.post(f"/api/visits/{visit_id}/card", {"card_uid": card_uid})
+        guest.card_uid = card_uid
+
+    async def stop(self, tap_id: str, reason: str) -> None:
+        """Keep a tap shut."""
+        await self._bar.post(f"/api/taps/{tap_id}/stop", {"reason": reason})
+
+    async def resume(self, tap_id: str, reason: str) -> None:
+        """Let a tap pour again."""
+        await self._bar.post(f"/api/taps/{tap_id}/resume", {"reason": reason})
+
+    async def give_back(self, guest: Guest, amount: int, reason: str) -> None:
+        """Set a guest's account right in the guest's favour."""
+        body: Body = {"amount": amount, "reason": reason}
+        await self._try(f"/api/guests/{guest.guest_id}/correction", body)
 
     async def look_at_keg(self, tap_id: str) -> Keg:
         """Ask what is left on a tap; a tap without a keg has nothing."""

@@ -40,25 +40,27 @@ class Builder:
         }
         return str((await self._make(f"beverage-{key}", "/api/beverages", body))["id"])
 
-    async def tap(self, tap_id: str, *, name: str, beverage_id: str) -> str:
-        """Create a tap with a full keg on it; return its secret."""
+    async def tap(self, tap_id: str, *, name: str, beverage_id: str, keg_ml: int = KEG_ML) -> str:
+        """Create a tap with a keg on it, full unless told otherwise; return its secret."""
         body: Body = {"id": tap_id, "name": name, "beverage_id": beverage_id}
         made = await self._make(f"tap-{tap_id}", "/api/taps", body)
-        keg_id = await self.keg(f"on-{tap_id}", beverage_id)
+        keg_id = await self.keg(f"on-{tap_id}", beverage_id, volume_ml=keg_ml)
         await self._make(f"connect-{tap_id}", f"/api/taps/{tap_id}/keg", {"keg_id": keg_id})
         return str(made["secret"])
 
-    async def keg(self, key: str, beverage_id: str) -> str:
+    async def keg(self, key: str, beverage_id: str, *, volume_ml: int = KEG_ML) -> str:
         """Take delivery of a keg; return its id."""
-        body: Body = {"beverage_id": beverage_id, "volume_ml": KEG_ML}
+        body: Body = {"beverage_id": beverage_id, "volume_ml": volume_ml}
         return str((await self._make(f"keg-{key}", "/api/kegs", body))["id"])
 
-    async def guest(self, key: str, *, name: str, card_uid: str) -> Guest:
+    async def guest(
+        self, key: str, *, name: str, card_uid: str, money: int = OPENING_BALANCE
+    ) -> Guest:
         """Register a guest of age, with money, a visit and a card."""
         body: Body = {"name": name, "age_verified": True}
         guest_id = str((await self._make(f"guest-{key}", "/api/guests", body))["id"])
         path = f"/api/guests/{guest_id}/topup"
-        await self._make(f"money-{key}", path, {"amount": OPENING_BALANCE})
+        await self._make(f"money-{key}", path, {"amount": money})
         visit: Body = {"guest_id": guest_id, "card_uid": card_uid}
         await self._make(f"visit-{key}", "/api/visits", visit)
         return Guest(guest_id, card_uid)

@@ -25,7 +25,7 @@ BEVERAGES: Final = (
 FAST_SETTLE_MS: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Simulation:
     """What to simulate; `speed` makes beer run faster, never the backend's clocks.
 

@@ -98,6 +98,10 @@ class PourTap(Observer):
         """Stored pours without a status, an earlier run's included."""
         return self.controller.unanswered if self.controller else 0
 
+    def leak(self, volume_ml: int) -> None:
+        """Let beer past the shut valve, as a bad seal does."""
+        self._hand.leak(int(volume_ml / self._config.rules.ml_per_pulse))
+
     async def drink(self, card_uid: str, wanted_ml: Decimal) -> Pour | str:
         """Show a card, pour what is wanted and allowed, take the card; or return why not."""
         loop = asyncio.get_running_loop()

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pourline.contracts.device import PAYLOAD_BYTES_MAX, SpoutHealth
 from pourline.contracts.subjects import device_of
 from pourline.keg_fifo.errors import UnreadablePour
-from pourline.keg_fifo.handlers import spouts
-from pourline.keg_fifo.handlers.spouts import Heard
+from pourline.keg_fifo.handlers import health as handle_health
+from pourline.keg_fifo.handlers.health import Heard
 from pourline.kit.db import Database
 from pourline.kit.ids import parse_id
 from pourline.kit.nats import Message
@@ -25,7 +25,7 @@ class HealthEdge:
         heard = [found for message in messages if (found := _decode(message))]
         if heard:
             async with self._database.transaction() as unit:
-                await spouts.note_health(unit, heard)
+                await handle_health.note(unit, heard)
 
 
 def _decode(message: Message) -> Heard | None:

@@ -14,7 +14,7 @@ from pourline.contracts.stock import (
     StockCounted,
 )
 from pourline.keg_fifo.domain import Movement, Source
-from pourline.keg_fifo.handlers import stock
+from pourline.keg_fifo.handlers import anomalies, stock
 from pourline.keg_fifo.handlers.movements import record
 from pourline.keg_fifo.store import movements as store
 from pourline.kit.db import Row, UnitOfWork
@@ -37,9 +37,11 @@ async def count_stock(order: CountStock, unit: UnitOfWork, context: Context) -> 
     """Make an item's stock what was counted, and say how far it was off; raises `ItemUnknown`."""
     item = await stock.item_named(unit, order.item_id, for_update=True)
     expected: Decimal = item["stock"]
-    since = _since(item, await store.moved_since_count(unit, item["id"]))
+    moved = await store.moved_since_count(unit, item["id"])
+    since = _since(item, moved)
     correction = _correction(unit, item, order, order.counted - expected, context.actor)
     row = await _carry_out(unit, correction) if correction.delta else None
+    await anomalies.look_at_count(unit, item, moved, correction.delta)
     await store.begin_anew(unit, item["id"], unit.clock.now())
     told = _told(correction, order.counted, unit)
     unit.announce(

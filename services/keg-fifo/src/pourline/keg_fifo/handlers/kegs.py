@@ -116,31 +116,41 @@ async def suggest_keg(
     """Return the keg to connect next: the oldest receipt of the beverage (KG-2)."""
     del context
     beverage = await _beverage(unit, query.beverage_id)
+    line = await _line(unit, beverage["id"])
+    found = [keg_of(row) for row in line]
+    return KegSuggestion(keg=found[0] if found else None, reason=_why(line), candidates=found)
+
+
+async def _line(unit: UnitOfWork, beverage_id: UUID) -> list[Row]:
+    """Return the kegs of a beverage that could be connected next, the first in line ahead."""
     rows = await kegs.list_kegs(
         unit,
         status=KegStatus.IN_STOCK.value,
-        beverage_id=beverage["id"],
+        beverage_id=beverage_id,
         after=None,
         limit=CANDIDATES_MAX,
     )
-    found = [keg_of(row) for row in rows if row["remaining_ml"] > 0]
-    if not found:
-        return KegSuggestion(keg=None, reason="no keg of this beverage in stock", candidates=[])
-    reason = f"oldest receipt of {beverage['name']}: {found[0].received_at.isoformat()}"
-    return KegSuggestion(keg=found[0], reason=reason, candidates=found)
+    return [row for row in rows if row["remaining_ml"] > 0]
+
+
+def _why(line: Sequence[Row]) -> str:
+    if not line:
+        return "no keg of this beverage in stock"
+    first, second = line[0], line[1:2]
+    reason = f"oldest receipt of {first['beverage_name']}: {first['received_at'].isoformat()}"
+    return reason + "".join(f"; the next: {one['received_at'].isoformat()}" for one in second)
 
 
 async def connect_keg(order: cellar.ConnectKeg, unit: UnitOfWork, context: Context) -> Keg:
     """Connect a keg; over a connected one it swaps.
 
+    What the first in line was is told beside it, and why it is another, if it is (KG-2).
     Raises `TapUnknown`, `KegUnknown`, `KegNotInStock`, `BeverageMismatch`.
     """
-    del context
     tap = await kegs.lock_tap(unit, order.tap_id)
     if tap is None:
         raise TapUnknown
-    old = await kegs.keg_on_tap(unit, order.tap_id)
-    keg = await _keg(unit, known_id(order.keg_id, KegUnknown), for_update=True)
+    keg, old = await _lock_both(unit, known_id(order.keg_id, KegUnknown), order.tap_id)
     if old and old["id"] == keg["id"]:
         return keg_of(keg)
     if keg["status"] != KegStatus.IN_STOCK:
@@ -149,10 +159,9 @@ async def connect_keg(order: cellar.ConnectKeg, unit: UnitOfWork, context: Conte
     if wanted and keg["beverage_id"] != wanted:
         raise BeverageMismatch
     now = _after(await kegs.last_connected_at(unit, order.tap_id), unit.clock.now())
+    line = await _line(unit, keg["beverage_id"])
     if old:
-        await _disconnect(
-            unit, old, domain.status_after_disconnect(old["remaining_ml"]), now, swapped=True
-        )
+        await _disconnect(unit, old, _status_after(order, old), now, context, swapped=True)
     await kegs.connect(unit, keg_id=keg["id"], tap_id=order.tap_id, at=now)
     unit.announce(
         cellar.KegConnected(
@@ -163,11 +172,31 @@ async def connect_keg(order: cellar.ConnectKeg, unit: UnitOfWork, context: Conte
             volume_ml=keg["volume_ml"],
             remaining_ml=keg["remaining_ml"],
             connected_at=now,
+            suggested_keg_id=str(line[0]["id"]) if line else None,
+            suggestion=_why(line),
+            reason=order.reason or None,
+            actor=context.actor,
         ),
         aggregate=f"keg:{keg['id']}",
         version=keg["version"] + 1,
     )
     return keg_of(await _keg(unit, keg["id"]))
+
+
+async def _lock_both(unit: UnitOfWork, keg_id: UUID, tap_id: str) -> tuple[Row, Row | None]:
+    """Lock a keg and the one on a locked tap, in order of id; raises `KegUnknown`."""
+    on_tap = await kegs.id_on_tap(unit, tap_id)
+    found = await kegs.lock_kegs(unit, [keg_id, *([on_tap] if on_tap else [])])
+    if keg_id not in found:
+        raise KegUnknown
+    return found[keg_id], found[on_tap] if on_tap else None
+
+
+def _status_after(order: cellar.ConnectKeg, old: Row) -> KegStatus:
+    """Return what a swapped-out keg becomes: what a person says, else by its level."""
+    if order.disposition:
+        return KegStatus(order.disposition.value)
+    return domain.status_after_disconnect(old["remaining_ml"])
 
 
 def _after(earlier: datetime | None, now: datetime) -> datetime:
@@ -177,19 +206,19 @@ def _after(earlier: datetime | None, now: datetime) -> datetime:
 
 async def disconnect_keg(order: cellar.DisconnectKeg, unit: UnitOfWork, context: Context) -> Keg:
     """Take the keg off a tap; raises `TapUnknown`, `NoKegConnected`."""
-    del context
     if await kegs.lock_tap(unit, order.tap_id) is None:
         raise TapUnknown
     old = await kegs.keg_on_tap(unit, order.tap_id)
     if old is None:
         raise NoKegConnected
     now = _after(old["connected_at"], unit.clock.now())
-    await _disconnect(unit, old, KegStatus(order.disposition.value), now, swapped=False)
+    status = KegStatus(order.disposition.value)
+    await _disconnect(unit, old, status, now, context, swapped=False)
     return keg_of(await _keg(unit, old["id"]))
 
 
 async def _disconnect(
-    unit: UnitOfWork, keg: Row, status: KegStatus, at: datetime, *, swapped: bool
+    unit: UnitOfWork, keg: Row, status: KegStatus, at: datetime, context: Context, *, swapped: bool
 ) -> None:
     await kegs.disconnect(unit, keg_id=keg["id"], status=status, at=at)
     unit.announce(
@@ -200,6 +229,7 @@ async def _disconnect(
             swapped=swapped,
             remaining_ml=keg["remaining_ml"],
             disconnected_at=at,
+            actor=context.actor,
         ),
         aggregate=f"keg:{keg['id']}",
         version=keg["version"] + 1,

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from pourline.contracts.taps import GetSpoutKeys, SpoutKeys
+from pourline.contracts.base import Envelope
+from pourline.contracts.taps import GetSpoutKeys, SpoutChanged, SpoutKeys
 from pourline.keg_fifo import domain
 from pourline.keg_fifo.errors import SignatureWrong, SpoutInactive, SpoutUnknown
-from pourline.kit.errors import Retryable
 from pourline.kit.ids import parse_id
 from pourline.kit.nats import Caller
 from pourline.kit.nats.requests import Refused
@@ -28,6 +28,7 @@ class Keyring:
         self._caller = caller
         self._signing = signing
         self._keys: dict[UUID, SpoutKeys] = {}
+        self._admitted: dict[UUID, SpoutKeys] = {}
 
     @property
     def verifies(self) -> bool:
@@ -41,21 +42,28 @@ class Keyring:
             raise SpoutUnknown
         return self._keys.get(device_id) or await self._ask(device_id)
 
-    def known(self, device: str) -> SpoutKeys:
-        """Return the keys of a device that was admitted a moment ago.
+    async def vendor_of(self, device: str) -> str | None:
+        """Return a device's vendor, None for an unknown device; `Retryable` without auth-lock."""
+        try:
+            return (await self.find(device)).vendor
+        except SpoutUnknown:
+            return None
 
-        Raises `Retryable` when they were forgotten since.
+    def admitted(self, device: str) -> SpoutKeys:
+        """Return the keys under which a device was admitted last.
+
+        They may have been forgotten since: its news came in that moment, and who was admitted is.
         """
-        device_id = parse_id(device)
-        keys = self._keys.get(device_id) if device_id else None
-        if keys is None:
-            raise Retryable("The device changed at this moment.")
-        return keys
+        return self._admitted[UUID(device)]
 
     def forget(self, devices: Iterable[UUID]) -> None:
         """Ask for these devices' keys again when they are needed."""
         for device_id in devices:
             self._keys.pop(device_id, None)
+
+    async def hear(self, event: Envelope[SpoutChanged]) -> None:
+        """Forget the keys of a spout that changed."""
+        self.forget([UUID(event.data.device_id)])
 
     async def admit(
         self, device: str, message: bytes, signature: str | None, *, renewed: set[str]
@@ -73,6 +81,7 @@ class Keyring:
             raise SignatureWrong
         if not keys.active:
             raise SpoutInactive
+        self._admitted[UUID(keys.device_id)] = keys
         return keys
 
     def _fits(self, keys: SpoutKeys, message: bytes, signature: str | None) -> bool:

@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 
 from pourline.contracts.base import Envelope
+from pourline.contracts.spouts import MAP_PREFIX
 from pourline.contracts.stock import MovementSource, StockMoved, StockShort
 from pourline.contracts.taps import ConfigChanged
 from pourline.keg_fifo.domain import Movement
+from pourline.keg_fifo.store import configuration
 from pourline.keg_fifo.store import movements as store
 from pourline.keg_fifo.store.stock import TRACKING
 from pourline.kit.db import Row, UnitOfWork
+
+GOES_BY = (TRACKING, "timezone", "device_silent_minutes", "battery_low_pct")
+"""The configuration keys of which keg-fifo keeps a copy, beside the vendors' maps."""
 
 
 async def record(unit: UnitOfWork, movements: Sequence[Movement]) -> list[Row]:
@@ -62,7 +67,9 @@ def _announce_short(unit: UnitOfWork, movement: Movement, row: Row) -> None:
 
 
 async def know_config(events: Sequence[Envelope[ConfigChanged]], unit: UnitOfWork) -> None:
-    """Know whether stock is tracked at all."""
+    """Know the values that the cellar goes by: whether stock is tracked, how vendors speak."""
     for event in events:
-        if event.data.key == TRACKING:
-            await store.save_tracking(unit, value=event.data.value, version=event.version)
+        if event.data.key in GOES_BY or event.data.key.startswith(MAP_PREFIX):
+            await configuration.save(
+                unit, key=event.data.key, value=event.data.value, version=event.version
+            )

@@ -37,6 +37,8 @@ def parse(fields: Mapping[str, Any]) -> SpoutPour:
         pour = SpoutPour.model_validate_json(orjson.dumps(fields))
     except ValidationError as error:
         raise UnreadablePour(first_fault(error)) from error
+    except orjson.JSONEncodeError as error:
+        raise UnreadablePour("message is nested too deeply") from error
     if pour.event_id is None and pour.occurred_at is None:
         raise UnreadablePour("event_id: is required when occurred_at is absent")
     if "\0" in (pour.event_id or ""):
@@ -44,9 +46,8 @@ def parse(fields: Mapping[str, Any]) -> SpoutPour:
     return pour
 
 
-def signed_text(device: str, pour: SpoutPour, fields: Mapping[str, Any]) -> bytes:
+def signed_text(device: str, pour: SpoutPour, sent_at: object) -> bytes:
     """Return what a spout signs (contract, "Spouts"); the instant is taken as it was sent."""
-    sent_at = fields.get("occurred_at", "")
     parts = ("v1", device, pour.event_id or "", pour.channel, pour.pulses, sent_at)
     return ":".join(str(part) for part in parts).encode()
 

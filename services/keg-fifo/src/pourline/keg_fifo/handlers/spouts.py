@@ -2,18 +2,25 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from pourline.contracts import cellar
+from pourline.contracts import spouts as spout_contract
 from pourline.contracts.base import Envelope, Listing, place, place_of
-from pourline.contracts.cellar import Calibration, SpoutEvent
-from pourline.contracts.device import SpoutHealth
+from pourline.contracts.cellar import Calibration
+from pourline.contracts.spouts import SpoutEvent
 from pourline.contracts.taps import SpoutChanged
 from pourline.keg_fifo import domain
 from pourline.keg_fifo.domain import Unit
-from pourline.keg_fifo.errors import ItemUnknown, SpoutUnknown, UnitNotVolume
+from pourline.keg_fifo.domain.calibrating import OUTLIER_SHARE, Sample, factor_of
+from pourline.keg_fifo.errors import (
+    FactorOutOfRange,
+    ItemUnknown,
+    SampleOutlier,
+    SpoutUnknown,
+    UnitNotVolume,
+)
 from pourline.keg_fifo.handlers import stock as handle_stock
 from pourline.keg_fifo.handlers.pours import drink_of
 from pourline.keg_fifo.store import spouts, stock
@@ -21,11 +28,11 @@ from pourline.kit.db import Row, UnitOfWork
 from pourline.kit.ids import new_id, parse_id
 from pourline.kit.nats import Context
 
+FACTOR_MAX = 1000
+"""Millilitres: no spout lets more run between two pulses."""
+NOT_MEASURED: dict[str, object] = {"samples": None, "spread": None}
 BOOKED_A_ROUND = 1000
 """Waiting pours that a calibration books with one set of statements."""
-
-Heard = tuple[UUID, SpoutHealth, datetime]
-"""A device's word on itself and when it came."""
 
 
 async def know_spouts(
@@ -41,31 +48,10 @@ async def know_spouts(
     forget(UUID(event.data.device_id) for event in events)
 
 
-async def note_health(unit: UnitOfWork, heard: Sequence[Heard]) -> None:
-    """Keep the newest word of each device on itself."""
-    newest = {device_id: (health, at) for device_id, health, at in heard}
-    for device_id in sorted(newest):
-        health, at = newest[device_id]
-        await spouts.note_health(
-            unit,
-            device_id=device_id,
-            online=health.online,
-            battery_pct=_percent(health.battery_pct),
-            at=at,
-        )
-
-
-def _percent(battery: Decimal | int | None) -> Decimal | None:
-    """Return a battery's level in percent; a fraction is a share."""
-    if battery is None:
-        return None
-    return battery * 100 if isinstance(battery, Decimal) else Decimal(battery)
-
-
 async def calibrate(order: cellar.Calibrate, unit: UnitOfWork, context: Context) -> Calibration:
     """Set what a channel pours from now on, and book what it poured before its first calibration.
 
-    Raises `SpoutUnknown`, `ItemUnknown`, `UnitNotVolume`.
+    Raises `SpoutUnknown`, `ItemUnknown`, `UnitNotVolume`, `SampleOutlier`, `FactorOutOfRange`.
     """
     device_id, item_id = parse_id(order.device_id), parse_id(order.item_id)
     if device_id is None or await spouts.lock_spout(unit, device_id) is None:
@@ -75,19 +61,40 @@ async def calibrate(order: cellar.Calibrate, unit: UnitOfWork, context: Context)
         raise ItemUnknown
     if items[item_id].unit is Unit.EACH:
         raise UnitNotVolume
-    values = {
+    values = _factor(order) | {
         "id": new_id(),
         "device_id": device_id,
         "channel": order.channel,
         "item_id": item_id,
-        "ml_per_pulse": order.ml_per_pulse,
-        "at": unit.clock.now(),
+        "at": order.effective_from or unit.clock.now(),
     }
     row = await spouts.save_calibration(unit, values)
     if changed := await stock.mark_poured(unit, item_id):
         handle_stock.announce_item(unit, changed, actor=context.actor)
     await _book_waiting(unit, row, items)
     return _calibration(row)
+
+
+def _factor(order: cellar.Calibrate) -> dict[str, object]:
+    """Return the factor and where it comes from; samples must agree with each other."""
+    if order.samples is None:
+        return {"ml_per_pulse": order.ml_per_pulse, "source": "given", **NOT_MEASURED}
+    samples = [Sample(pulses=one.pulses, measured_ml=one.measured_ml) for one in order.samples]
+    measured = factor_of(samples)
+    if measured.outliers:
+        which = ", ".join(str(place + 1) for place in measured.outliers)
+        raise SampleOutlier(
+            f"Not within {OUTLIER_SHARE:.0%} of the middle one: sample {which} of {len(samples)}. "
+            "Measure again."
+        )
+    if not 0 < measured.ml_per_pulse <= FACTOR_MAX:
+        raise FactorOutOfRange(f"{measured.ml_per_pulse} ml a pulse is no meter's factor.")
+    return {
+        "ml_per_pulse": measured.ml_per_pulse,
+        "source": "samples",
+        "samples": len(samples),
+        "spread": measured.spread,
+    }
 
 
 async def _book_waiting(
@@ -132,7 +139,7 @@ async def spout_and_item_exist(raw: dict[str, Any], unit: UnitOfWork) -> bool:
 
 
 async def list_events(
-    query: cellar.ListSpoutEvents, unit: UnitOfWork, context: Context
+    query: spout_contract.ListSpoutEvents, unit: UnitOfWork, context: Context
 ) -> Listing[SpoutEvent]:
     """Return what spouts poured, newest first."""
     del context
@@ -181,4 +188,7 @@ def _calibration(row: Row) -> Calibration:
         channel=row["channel"],
         ml_per_pulse=row["ml_per_pulse"],
         effective_from=row["effective_from"],
+        source=row["source"],
+        samples=row["samples"],
+        spread=row["spread"],
     )

@@ -9,6 +9,7 @@ from pourline.contracts.base import Envelope
 from pourline.contracts.books import PourDecided
 from pourline.contracts.money import PourSettled
 from pourline.keg_fifo import domain
+from pourline.keg_fifo.handlers import losses
 from pourline.keg_fifo.store import kegs
 from pourline.kit.db import Row, UnitOfWork
 
@@ -23,6 +24,7 @@ async def take_pours(events: Sequence[Envelope[PourSettled]], unit: UnitOfWork) 
     pours = [one.data for one in events if one.data.takes_keg and one.data.volume_ml > 0]
     if not pours and not back:
         return
+    await losses.classify(unit, [one.data for one in events if one.data.volume_ml > 0])
     history = await kegs.list_connections(unit, sorted({pour.tap_id for pour in pours}))
     found = {
         pour.client_tx_id: (pour, domain.keg_at(history.get(pour.tap_id, []), pour.started_at))

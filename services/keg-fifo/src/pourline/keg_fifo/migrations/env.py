@@ -1,6 +1,6 @@
 """Alembic's entry for keg-fifo."""
 
 from pourline.keg_fifo.tables import metadata
-from pourline.kit.migrations import run_env
+from pourline.upkeep.migrations import run_env
 
 run_env(metadata)

@@ -83,8 +83,11 @@ async def save_tap(
 
 
 async def lock_tap(unit: UnitOfWork, tap_id: str) -> Row | None:
-    """Return a tap, locked until the commit: one swap at a time."""
-    return await unit.maybe("SELECT * FROM tap WHERE tap_id = %s FOR UPDATE", (tap_id,))
+    """Return a tap, locked until the commit: one swap at a time.
+
+    Its key is left to those who only check that the tap exists, for they hold a keg already.
+    """
+    return await unit.maybe("SELECT * FROM tap WHERE tap_id = %s FOR NO KEY UPDATE", (tap_id,))
 
 
 async def insert_keg(unit: UnitOfWork, values: Mapping[str, object]) -> None:
@@ -104,6 +107,12 @@ async def find_keg(unit: UnitOfWork, keg_id: UUID, *, for_update: bool = False) 
     return await unit.maybe(
         f"SELECT {KEG_COLUMNS} FROM {KEG_FROM} WHERE keg.id = %s {lock}", (keg_id,)
     )
+
+
+async def id_on_tap(unit: UnitOfWork, tap_id: str) -> UUID | None:
+    """Return the keg connected to a tap; it stays so while the tap is locked."""
+    row = await unit.maybe("SELECT id FROM keg WHERE tap_id = %s", (tap_id,))
+    return row["id"] if row else None
 
 
 async def keg_on_tap(unit: UnitOfWork, tap_id: str) -> Row | None:

@@ -6,7 +6,6 @@ from decimal import Decimal
 from uuid import UUID
 
 from pourline.keg_fifo.domain import Movement
-from pourline.keg_fifo.store.stock import TRACKING
 from pourline.kit.db import Row, UnitOfWork, as_json
 
 
@@ -104,15 +103,3 @@ async def begin_anew(unit: UnitOfWork, item_id: UUID, counted_at: datetime) -> N
     """Note that an item was counted."""
     await unit.execute("DELETE FROM moved_since_count WHERE item_id = %s", (item_id,))
     await unit.execute("UPDATE item SET counted_at = %s WHERE id = %s", (counted_at, item_id))
-
-
-async def save_tracking(unit: UnitOfWork, *, value: object, version: int) -> None:
-    """Know the switch for all items; an older word never wins."""
-    await unit.execute(
-        """
-        INSERT INTO config (key, value, version) VALUES (%s, %s, %s)
-        ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version
-            WHERE config.version < excluded.version
-        """,
-        (TRACKING, as_json(value), version),
-    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -80,33 +79,17 @@ async def note_seen(unit: UnitOfWork, seen: Mapping[UUID, datetime]) -> None:
     )
 
 
-async def note_health(
-    unit: UnitOfWork,
-    *,
-    device_id: UUID,
-    online: bool,
-    battery_pct: Decimal | None,
-    at: datetime,
-) -> None:
-    """Keep how a spout is, unless something newer is known."""
-    await unit.execute(
-        """
-        UPDATE spout SET online = %s, battery_pct = coalesce(%s, battery_pct), health_at = %s,
-                         last_seen_at = greatest(last_seen_at, CASE WHEN %s THEN %s END)
-        WHERE device_id = %s AND (health_at IS NULL OR health_at <= %s)
-        """,
-        (online, battery_pct, at, online, at, device_id, at),
-    )
-
-
 async def save_calibration(unit: UnitOfWork, values: Mapping[str, object]) -> Row:
     """Set a channel's item and millilitres a pulse from an instant on."""
     return await unit.one(
         """
-        INSERT INTO calibration (id, device_id, channel, item_id, ml_per_pulse, effective_from)
-        VALUES (%(id)s, %(device_id)s, %(channel)s, %(item_id)s, %(ml_per_pulse)s, %(at)s)
+        INSERT INTO calibration (id, device_id, channel, item_id, ml_per_pulse, effective_from,
+                                 source, samples, spread)
+        VALUES (%(id)s, %(device_id)s, %(channel)s, %(item_id)s, %(ml_per_pulse)s, %(at)s,
+                %(source)s, %(samples)s, %(spread)s)
         ON CONFLICT (device_id, channel, effective_from)
-            DO UPDATE SET item_id = excluded.item_id, ml_per_pulse = excluded.ml_per_pulse
+            DO UPDATE SET item_id = excluded.item_id, ml_per_pulse = excluded.ml_per_pulse,
+                source = excluded.source, samples = excluded.samples, spread = excluded.spread
         RETURNING *
         """,
         values,

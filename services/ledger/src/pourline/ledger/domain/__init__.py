@@ -1,9 +1,11 @@
 """The ledger's rules and what they speak of: values, standard library only."""
 
+from pourline.ledger.domain.days import business_day, days_until, hours_of
 from pourline.ledger.domain.pours import (
     ENTRY_UNMATCHED,
     IMPOSSIBLE,
     amount_of,
+    beverage_of,
     entries_open_for,
     keg_at,
     price_at,
@@ -48,7 +50,11 @@ __all__ = [
     "Visit",
     "VisitId",
     "amount_of",
+    "beverage_of",
+    "business_day",
+    "days_until",
     "entries_open_for",
+    "hours_of",
     "keg_at",
     "price_at",
     "settle",

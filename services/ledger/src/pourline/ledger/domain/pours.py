@@ -5,7 +5,7 @@ Pure functions of values. Sources: the outer contract, section "Pours".
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from uuid import UUID
 
@@ -27,6 +27,8 @@ from pourline.ledger.domain.values import (
 )
 
 ML_PER_LITRE = 1000
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+"""A clock without a battery may say an earlier year; nothing can be reckoned back from there."""
 _MILLI = Decimal("0.001")
 
 
@@ -51,7 +53,7 @@ def span_of(report: Report) -> Span:
         age = min(timedelta(milliseconds=report.age_ms), AGE_MAX)
         ended_at = report.received_at - age
     elif report.ended_at is not None:
-        ended_at = report.ended_at
+        ended_at = max(report.ended_at, EARLIEST)
     elif report.started_at is not None:
         ended_at = _moved(report.started_at, length or timedelta())
     else:
@@ -91,7 +93,7 @@ def settle(report: Report, known: Knowledge) -> Settlement:
     settles = grant or _grant_held_by_tap(report, visit, known)
     span = _within_visit(told, visit)
     keg = keg_at(known.kegs.get(report.tap_id, []), span.started_at)
-    beverage_id = keg.beverage_id if keg else None
+    beverage_id = beverage_of(known, report.tap_id, keg)
     price = settles.price_per_litre if settles else price_at(known, beverage_id, span.started_at)
     reason = _reason_to_hold(report, told, visit, price, settles)
     decided = Settlement(
@@ -240,6 +242,11 @@ def keg_at(connections: list[Connection], at: datetime) -> Connection | None:
     if found:
         return found[-1]
     return connections[0] if connections else None
+
+
+def beverage_of(known: Knowledge, tap_id: str, keg: Connection | None) -> UUID | None:
+    """Return what a tap poured from `keg`; without any, what the tap was made for."""
+    return keg.beverage_id if keg else known.tap_beverages.get(tap_id)
 
 
 def price_at(known: Knowledge, beverage_id: UUID | None, at: datetime) -> int | None:

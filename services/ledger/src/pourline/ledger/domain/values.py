@@ -67,7 +67,8 @@ class Report:
     @property
     def names_nobody(self) -> bool:
         """Return whether the tap named neither grant, request, visit nor card."""
-        return not (self.grant_id or self.request_id or self.visit_id or self.card_uid)
+        named = (self.grant_id, self.request_id, self.visit_id, self.card_uid)
+        return all(one is None for one in named)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +144,7 @@ class Knowledge:
     visits: dict[str, Visit] = field(default_factory=dict)
     card_visits: dict[str, Visit] = field(default_factory=dict)
     kegs: dict[str, list[Connection]] = field(default_factory=dict)
+    tap_beverages: dict[str, UUID] = field(default_factory=dict)
     prices: dict[UUID, list[PriceStep]] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
 

@@ -13,7 +13,7 @@ from pourline.kit.errors import NotFound
 from pourline.kit.ids import new_id
 from pourline.kit.nats import Context
 from pourline.ledger import domain
-from pourline.ledger.domain import Connection, GrantState, Visit
+from pourline.ledger.domain import GrantState, Visit
 from pourline.ledger.errors import Disabled, NoPrice, NotBillable
 from pourline.ledger.handlers.money import known_id, pour_of
 from pourline.ledger.store import accounts, copies, entries, holds, pours
@@ -45,14 +45,15 @@ async def _enter(unit: UnitOfWork, order: ReconcilePour, visit: Visit, actor: st
     at: datetime = grant["placed_at"] if grant else min(visit.closed_at or now, now)
     known = await pours.gather_kegs(unit, [order.tap_id])
     keg = domain.keg_at(known.kegs.get(order.tap_id, []), at)
-    price = grant["price_per_litre"] if grant else price_of(known, keg, at)
+    beverage_id = domain.beverage_of(known, order.tap_id, keg)
+    price = grant["price_per_litre"] if grant else domain.price_at(known, beverage_id, at)
     amount = billable(order.volume_ml, price)
     client_tx_id = f"manual-{new_id()}"
     balance = await charge(
         unit,
         pour_booking(client_tx_id, actor=actor, note=order.comment),
         guest_id=visit.guest_id,
-        beverage_id=_beverage(keg),
+        beverage_id=beverage_id,
         amount=amount,
     )
     row = await entries.insert_entry(
@@ -67,7 +68,7 @@ async def _enter(unit: UnitOfWork, order: ReconcilePour, visit: Visit, actor: st
             "guest_id": visit.guest_id,
             "grant_id": grant["grant_id"] if grant else None,
             "keg_id": keg.keg_id if keg else None,
-            "beverage_id": _beverage(keg),
+            "beverage_id": beverage_id,
             "volume_ml": order.volume_ml,
             "amount": amount,
             "balance_after": balance,
@@ -106,15 +107,6 @@ async def visit_known(unit: UnitOfWork, visit_id: UUID) -> Visit:
     if row is None:
         raise NotFound("There is no such visit.")
     return Visit(**row)
-
-
-def price_of(known: domain.Knowledge, keg: Connection | None, at: datetime) -> int | None:
-    """Return what a keg's beer cost at an instant, in minor units a litre."""
-    return domain.price_at(known, keg.beverage_id, at) if keg else None
-
-
-def _beverage(keg: Connection | None) -> UUID | None:
-    return keg.beverage_id if keg else None
 
 
 def billable(volume_ml: Decimal, price: int | None) -> int:

@@ -97,13 +97,15 @@ async def know_disconnected_kegs(
 
 
 async def know_taps(events: Sequence[Envelope[TapRegistered]], unit: UnitOfWork) -> None:
-    """Know where taps are and how their readers write card ids."""
+    """Know where taps are, how their readers write card ids and what they were made for."""
     for event in events:
+        beverage_id = event.data.beverage_id
         await copies.save_tap(
             unit,
             tap_id=event.data.tap_id,
             location=event.data.location,
             reader_profile=event.data.reader_profile,
+            beverage_id=UUID(beverage_id) if beverage_id else None,
         )
 
 
@@ -116,4 +118,4 @@ async def know_config(events: Sequence[Envelope[ConfigChanged]], unit: UnitOfWor
             )
 
 
-HEEDED = frozenset({"FF_MANUAL_POUR_RECONCILE", "currency"})
+HEEDED = frozenset({"FF_MANUAL_POUR_RECONCILE", "currency", "timezone", "business_day_begins"})

@@ -29,7 +29,6 @@ from pourline.ledger.handlers.by_hand import (
     event_of,
     moved,
     pour_booking,
-    price_of,
     visit_known,
 )
 from pourline.ledger.handlers.money import known_id, pour_of
@@ -151,8 +150,11 @@ async def _keg_and_price(unit: UnitOfWork, row: Row) -> tuple[dict[str, Any], in
     found = domain.keg_at(known.kegs.get(row["tap_id"], []), row["started_at"])
     if found:
         keg = {"keg_id": found.keg_id, "beverage_id": found.beverage_id}
-    price = row["price_per_litre"]
-    return keg, price_of(known, found, row["started_at"]) if price is None else price
+    elif keg["beverage_id"] is None:
+        keg["beverage_id"] = domain.beverage_of(known, row["tap_id"], None)
+    if row["price_per_litre"] is not None:
+        return keg, row["price_per_litre"]
+    return keg, domain.price_at(known, keg["beverage_id"], row["started_at"])
 
 
 def _announce_decision(unit: UnitOfWork, after: Row, order: DecidePour) -> None:

@@ -1,6 +1,6 @@
 """Alembic's entry for the ledger."""
 
-from pourline.kit.migrations import run_env
 from pourline.ledger.tables import metadata
+from pourline.upkeep.migrations import run_env
 
 run_env(metadata)

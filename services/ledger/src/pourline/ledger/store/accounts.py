@@ -36,23 +36,23 @@ def guest_account(guest_id: UUID | str) -> str:
 async def lock_balances(unit: UnitOfWork, accounts: Iterable[str]) -> dict[str, int]:
     """Return the balances of `accounts`, made where missing and locked until the commit.
 
-    Locks are taken in order of id, so that two transactions never wait for each other.
+    Missing ones are made before any is locked, and locks are taken in order of id, so that two
+    transactions never wait for each other.
     """
     ids = sorted(set(accounts))
+    await unit.execute(
+        """
+        INSERT INTO account (id, kind, guest_id)
+        SELECT id, split_part(id, ':', 1),
+               CASE WHEN id LIKE 'guest:%%' THEN substr(id, 7)::uuid END
+        FROM unnest(%s::text[]) AS wanted (id)
+        WHERE NOT EXISTS (SELECT FROM account WHERE account.id = wanted.id) ORDER BY id
+        ON CONFLICT DO NOTHING
+        """,
+        (ids,),
+    )
     select = "SELECT id, balance FROM account WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
     rows = await unit.all(select, (ids,))
-    if len(rows) < len(ids):
-        await unit.execute(
-            """
-            INSERT INTO account (id, kind, guest_id)
-            SELECT id, split_part(id, ':', 1),
-                   CASE WHEN id LIKE 'guest:%%' THEN substr(id, 7)::uuid END
-            FROM unnest(%s::text[]) AS wanted (id) ORDER BY id
-            ON CONFLICT DO NOTHING
-            """,
-            (ids,),
-        )
-        rows = await unit.all(select, (ids,))
     return {row["id"]: row["balance"] for row in rows}
 
 

@@ -97,15 +97,18 @@ async def find_visit(unit: UnitOfWork, visit_id: UUID) -> Row | None:
     return await unit.maybe("SELECT * FROM visit WHERE visit_id = %s", (visit_id,))
 
 
-async def save_tap(unit: UnitOfWork, *, tap_id: str, location: str, reader_profile: str) -> None:
-    """Know where a tap is and how its reader writes card ids."""
+async def save_tap(
+    unit: UnitOfWork, *, tap_id: str, location: str, reader_profile: str, beverage_id: UUID | None
+) -> None:
+    """Know where a tap is, how its reader writes card ids and what it was made for."""
     await unit.execute(
         """
-        INSERT INTO tap (tap_id, location, reader_profile) VALUES (%s, %s, %s)
+        INSERT INTO tap (tap_id, location, reader_profile, beverage_id) VALUES (%s, %s, %s, %s)
         ON CONFLICT (tap_id) DO UPDATE
-            SET location = excluded.location, reader_profile = excluded.reader_profile
+            SET location = excluded.location, reader_profile = excluded.reader_profile,
+                beverage_id = excluded.beverage_id
         """,
-        (tap_id, location, reader_profile),
+        (tap_id, location, reader_profile, beverage_id),
     )
 
 

@@ -50,7 +50,7 @@ async def gather_knowledge(unit: UnitOfWork, reports: Sequence[Report]) -> Knowl
     await _gather_grants(unit, reports, known)
     await _gather_visits(unit, reports, known)
     kegs = await gather_kegs(unit, sorted({report.tap_id for report in reports}))
-    known.kegs, known.prices = kegs.kegs, kegs.prices
+    known.kegs, known.prices, known.tap_beverages = kegs.kegs, kegs.prices, kegs.tap_beverages
     return known
 
 
@@ -105,16 +105,23 @@ async def _gather_visits(unit: UnitOfWork, reports: Sequence[Report], known: Kno
 
 
 async def gather_kegs(unit: UnitOfWork, taps: Sequence[str]) -> Knowledge:
-    """Return the history of kegs on these taps, and their beverages' prices."""
+    """Return the history of kegs on these taps, what they were made for, and all its prices."""
     known = Knowledge()
     rows = await unit.all(
         """
         SELECT tap_id, keg_id, beverage_id, connected_at, disconnected_at FROM tap_keg
-        WHERE tap_id = ANY(%s) ORDER BY tap_id, connected_at
+        WHERE tap_id = ANY(%(taps)s)
+        UNION ALL
+        SELECT tap_id, NULL, beverage_id, NULL, NULL FROM tap
+        WHERE tap_id = ANY(%(taps)s) AND beverage_id IS NOT NULL
+        ORDER BY tap_id, connected_at
         """,
-        (list(taps),),
+        {"taps": list(taps)},
     )
     for row in rows:
+        if row["keg_id"] is None:
+            known.tap_beverages[row["tap_id"]] = row["beverage_id"]
+            continue
         connection = Connection(
             keg_id=row["keg_id"],
             beverage_id=row["beverage_id"],

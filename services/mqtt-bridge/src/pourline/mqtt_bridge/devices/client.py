@@ -62,7 +62,7 @@ def new_client(address: Address) -> Client:
     client.max_inflight_messages_set(INFLIGHT_MAX)
     client.max_queued_messages_set(QUEUED_MAX)
     if address.tls:
-        client.tls_set(ca_certs=address.ca_file)
+        client.tls_set_context(address.trust.context())
     client.on_socket_open = _send_at_once
     return client
 

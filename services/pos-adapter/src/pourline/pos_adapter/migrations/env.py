@@ -1,6 +1,6 @@
 """Alembic's entry for pos-adapter."""
 
-from pourline.kit.migrations import run_env
 from pourline.pos_adapter.tables import metadata
+from pourline.upkeep.migrations import run_env
 
 run_env(metadata)

@@ -4,6 +4,7 @@ Others are asked before the transaction of the close. New visits are fenced off 
 are asked until the shift is closed, so that what was not in the way stays out of it.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -42,6 +43,9 @@ ALERTS_SHOWN = 40
 """So many unresolved alerts are shown: as many as one message of the bus holds."""
 FIGURES_WITHIN_S = 8.0
 FORGOTTEN_AFTER_S = 60.0
+OTHER_WITHIN_S = 4.0
+"""So long is waited for somebody else's closing: who asked over HTTP waits no longer."""
+LOOK_AGAIN_S = 0.1
 NEWS_STAYS_OUT = "Figures of this shift are still coming in; try again."
 
 
@@ -65,8 +69,9 @@ class Closing:
         self._inbox = inbox
         self._asked: dict[int, Asked] = {}
 
-    async def ask_before_precheck(self, query: GetPrecheck) -> None:
+    async def ask_before_precheck(self, query: GetPrecheck, context: Context) -> None:
         """Ask the owners what stands in the way now."""
+        del context
         own = await self._caller.ask(GetBlockers(), Blockers)
         held = await self._caller.ask(GetHeldPours(), HeldPours)
         alerts: list[Alert] = []
@@ -83,7 +88,7 @@ class Closing:
     async def precheck(self, query: GetPrecheck, unit: UnitOfWork, context: Context) -> Precheck:
         """Return whether the shift can close; raises `ShiftUnknown`, `ShiftClosed`."""
         del context
-        asked = self._asked.pop(id(query))
+        asked = self._asked[id(query)]
         row = await store.find_shift(unit, _id(query.shift_id))
         if row is None:
             raise errors.ShiftUnknown
@@ -96,18 +101,15 @@ class Closing:
             alerts=list(asked.alerts),
         )
 
-    async def ask_before_close(self, order: CloseShift) -> None:
+    async def ask_before_close(self, order: CloseShift, context: Context) -> None:
         """Fence new visits off, ask the owners, wait for the figures; a shift that is over: no."""
+        del context
         attempt_id = new_id()
         shift_id = parse_id(order.shift_id)
         if shift_id is None or not order.equipment_checked:
             self._keep(order, Asked(blockers=(), at_s=time.monotonic()))
             return
-        async with self._database.transaction() as unit:
-            begun = await store.begin_closing(
-                unit, shift_id=shift_id, attempt_id=attempt_id, at=unit.clock.now()
-            )
-        if begun is None:
+        if not await self._begin(shift_id, attempt_id):
             self._keep(order, Asked(blockers=(), at_s=time.monotonic()))
             return
         try:
@@ -119,6 +121,29 @@ class Closing:
             await self._go_on(attempt_id, why="blocked")
             asked = replace(asked, is_refused=True)
         self._keep(order, asked)
+
+    async def _begin(self, shift_id: UUID, attempt_id: UUID) -> bool:
+        """Begin to close, after whoever closes it now; return False where nothing is to close.
+
+        Raises `ShiftClosing` when the other takes long.
+        """
+        deadline_s = time.monotonic() + OTHER_WITHIN_S
+        while time.monotonic() < deadline_s:
+            async with self._database.transaction() as unit:
+                now = unit.clock.now()
+                if await store.begin_closing(
+                    unit,
+                    shift_id=shift_id,
+                    attempt_id=attempt_id,
+                    at=now,
+                    left_before=now - domain.ATTEMPT_LASTS,
+                ):
+                    return True
+                row = await store.find_shift(unit, shift_id)
+            if row is None or row["status"] == "closed":
+                return False
+            await asyncio.sleep(LOOK_AGAIN_S)
+        raise errors.ShiftClosing
 
     async def _ask_behind_fence(self, attempt_id: UUID) -> Asked:
         at_s = time.monotonic()
@@ -140,7 +165,7 @@ class Closing:
         Raises `ShiftUnknown`, `ShiftClosed`, `EquipmentUnchecked`, `ShiftBlocked` (with the
         blockers), `Retryable` when it took too long or somebody else closes it.
         """
-        asked = self._asked.pop(id(order))
+        asked = self._asked[id(order)]
         row = await store.lock_shift(unit, _id(order.shift_id))
         if row is None:
             raise errors.ShiftUnknown

@@ -7,6 +7,8 @@ from pourline.contracts.books import GuestCorrected
 from pourline.contracts.evening import AlertOpened
 from pourline.contracts.guests import AccessDenied
 from pourline.contracts.money import GuestRefunded, GuestToppedUp, PourAccepted
+from pourline.contracts.packages import SaleRecorded
+from pourline.contracts.stock import MovementSource, StockCorrected
 from pourline.contracts.taps import ConfigChanged
 from pourline.kit.db import UnitOfWork
 from pourline.shift import domain, store
@@ -111,10 +113,46 @@ async def count_alerts(events: Sequence[Envelope[AlertOpened]], unit: UnitOfWork
     )
 
 
+async def count_sales(events: Sequence[Envelope[SaleRecorded]], unit: UnitOfWork) -> None:
+    """Count what the point of sale sold; its money is in its own till."""
+    await _count(
+        unit,
+        [
+            Happening(
+                location=one.location,
+                at=one.at,
+                splits=(Split(by="member", key=one.sold_by, what="sales", amount=one.amount),),
+            )
+            for one in (event.data for event in events)
+        ],
+    )
+
+
+async def count_discrepancies(events: Sequence[Envelope[StockCorrected]], unit: UnitOfWork) -> None:
+    """Count by how much counts of the stock were off."""
+    await _count(
+        unit,
+        [
+            Happening(
+                location=MAIN,
+                at=one.at,
+                splits=(
+                    Split(by="item", key=one.item_id, what="discrepancies", quantity=one.delta),
+                ),
+            )
+            for one in (event.data for event in events)
+            if one.source is MovementSource.RECONCILIATION and one.delta != 0
+        ],
+    )
+
+
+KNOWN = {domain.AUTHORITY, domain.ZONE, domain.DAY_BEGINS}
+
+
 async def know_config(events: Sequence[Envelope[ConfigChanged]], unit: UnitOfWork) -> None:
-    """Know whether blockers block."""
+    """Know whether blockers block, and which day it is."""
     for event in events:
-        if event.data.key == domain.AUTHORITY:
+        if event.data.key in KNOWN:
             await store.save_config(
                 unit, key=event.data.key, value=event.data.value, version=event.version
             )

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from pourline.kit.migrations import append_only
+from pourline.upkeep.migrations import append_only
 
 revision = "0005"
 down_revision = "0004"

@@ -1,7 +1,8 @@
 """Beverages, taps, kegs, items and spouts."""
 
-from pourline.console.api.routes.table import Route
-from pourline.contracts import cellar, money, taps
+from pourline.console.api.routes.table import Route, Shape
+from pourline.contracts import cellar, losses, money, taps
+from pourline.contracts import spouts as spout_contract
 from pourline.contracts.base import Listing
 
 ROUTES: tuple[Route, ...] = (
@@ -107,13 +108,27 @@ ROUTES: tuple[Route, ...] = (
         answer=cellar.KegSuggestion,
     ),
     Route(
+        method="GET",
+        path="/api/kegs/forecast",
+        level=1,
+        command=losses.GetForecast,
+        answer=losses.Forecast,
+    ),
+    Route(
+        method="GET",
+        path="/api/kegs/{keg_id}/yield",
+        level=1,
+        command=losses.GetKegYield,
+        answer=losses.KegYield,
+    ),
+    Route(
         method="POST",
         path="/api/items",
         level=4,
         command=cellar.CreateItem,
         answer=cellar.Item,
         status=201,
-        settles=("ledger",),
+        settles=("ledger", "pos-adapter"),
     ),
     Route(
         method="GET",
@@ -129,7 +144,7 @@ ROUTES: tuple[Route, ...] = (
         command=cellar.ReceiveStock,
         answer=cellar.Batch,
         status=201,
-        settles=("ledger",),
+        settles=("ledger", "pos-adapter"),
     ),
     Route(
         method="GET",
@@ -153,6 +168,7 @@ ROUTES: tuple[Route, ...] = (
         level=4,
         command=taps.ListSpouts,
         answer=Listing[taps.SpoutDevice],
+        shape=Shape.SPOUTS,
     ),
     Route(
         method="POST",
@@ -183,7 +199,7 @@ ROUTES: tuple[Route, ...] = (
         method="GET",
         path="/hardware/spout/events",
         level=4,
-        command=cellar.ListSpoutEvents,
-        answer=Listing[cellar.SpoutEvent],
+        command=spout_contract.ListSpoutEvents,
+        answer=Listing[spout_contract.SpoutEvent],
     ),
 )

@@ -27,6 +27,13 @@ ROUTES: tuple[Route, ...] = (
         answer=evening.Alert,
     ),
     Route(
+        method="GET",
+        path="/api/shifts",
+        level=2,
+        command=evening.ListShifts,
+        answer=Listing[evening.Shift],
+    ),
+    Route(
         method="POST",
         path="/api/shifts/open",
         level=2,
@@ -69,6 +76,13 @@ ROUTES: tuple[Route, ...] = (
         path="/api/shifts/{shift_id}/members",
         level=2,
         command=evening.AddShiftMember,
+        answer=evening.Shift,
+    ),
+    Route(
+        method="DELETE",
+        path="/api/shifts/{shift_id}/members/{member}",
+        level=2,
+        command=evening.RemoveShiftMember,
         answer=evening.Shift,
     ),
     Route(

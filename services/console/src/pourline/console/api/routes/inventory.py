@@ -4,7 +4,8 @@ from pourline.console.api.routes.table import Route, Shape
 from pourline.contracts import cellar, stock
 from pourline.contracts.base import Listing
 
-LEDGER = ("ledger",)
+WHO_SHOWS = ("ledger", "pos-adapter")
+"""Who shows the stock, and what can be sold of it."""
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -13,7 +14,7 @@ ROUTES: tuple[Route, ...] = (
         level=4,
         command=stock.ChangeItem,
         answer=cellar.Item,
-        settles=LEDGER,
+        settles=WHO_SHOWS,
     ),
     Route(
         method="GET",
@@ -37,7 +38,7 @@ ROUTES: tuple[Route, ...] = (
         level=3,
         command=stock.AdjustStock,
         answer=stock.StockAdjusted,
-        settles=LEDGER,
+        settles=WHO_SHOWS,
     ),
     Route(
         method="POST",
@@ -45,6 +46,6 @@ ROUTES: tuple[Route, ...] = (
         level=3,
         command=stock.CountStock,
         answer=stock.StockCounted,
-        settles=LEDGER,
+        settles=(*WHO_SHOWS, "shift"),
     ),
 )

@@ -1,7 +1,7 @@
 """Guests, their visits, money and pours."""
 
 from pourline.console.api.routes.table import Route, Shape
-from pourline.contracts import books, guests, money, taps
+from pourline.contracts import books, guests, money, shifts, taps
 from pourline.contracts.base import Listing
 
 LEDGER = ("ledger",)
@@ -66,6 +66,15 @@ ROUTES: tuple[Route, ...] = (
         answer=Listing[money.StatementLine],
         shape=Shape.STATEMENT,
         known=guests.GetGuest,
+    ),
+    Route(
+        method="POST",
+        path="/api/visits/close-idle",
+        level=2,
+        command=shifts.CloseIdleVisits,
+        answer=shifts.IdleVisitsClosed,
+        shape=Shape.CLOSED_VISITS,
+        settles=LEDGER,
     ),
     Route(
         method="POST",

@@ -17,8 +17,13 @@ class Shape(Enum):
     STATEMENT = "statement"
     AUDIT = "audit"
     REPORT = "report"
+    SPOUTS = "spouts"
     INVENTORY = "inventory"
     INVENTORY_LEDGER = "inventory_ledger"
+    SALE = "sale"
+    CLOSED_VISITS = "closed_visits"
+    POUR_REPORT = "pour_report"
+    LOSSES = "losses"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +33,8 @@ class Route:
     `level` None means public. `known` is asked before the body is looked at, for a path that
     names another owner's data; `refers` likewise for a field of the body. `settles` names the
     services that must have taken in what happened before the answer goes out, so that the next
-    request finds it there. `limited` counts failed tries by the name that the body gives.
-    `ends_token` ends the token that is asked with.
+    request finds it there. `limited` counts failed tries by the name that the body gives;
+    `counted` counts every call of whoever asks. `ends_token` ends the token that is asked with.
     """
 
     method: str
@@ -43,4 +48,5 @@ class Route:
     known: type[Command] | None = None
     refers: tuple[str, type[Command]] | None = None
     limited: bool = False
+    counted: bool = False
     ends_token: bool = False

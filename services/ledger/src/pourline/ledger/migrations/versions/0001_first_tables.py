@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from pourline.kit.migrations import append_only, start_counter
+from pourline.upkeep.migrations import append_only, start_counter
 
 revision = "0001"
 down_revision = None

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql as pg
 
-from pourline.kit.migrations import append_only
+from pourline.upkeep.migrations import append_only
 
 revision = "0006"
 down_revision = "0005"

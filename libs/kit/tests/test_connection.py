@@ -1,0 +1,63 @@
+"""A bus that is there and says nothing costs no socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from pourline.kit.nats import connect, connection
+from pourline.testkit.until import until
+
+
+class Silent:
+    """A server that accepts connections, greets nobody, and counts who is still there."""
+
+    def __init__(self) -> None:
+        self.came = self.here = 0
+
+    async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.came += 1
+        self.here += 1
+        await reader.read()
+        self.here -= 1
+        writer.close()
+
+
+@pytest.fixture
+async def silent() -> AsyncIterator[tuple[Silent, str]]:
+    bus = Silent()
+    server = await asyncio.start_server(bus.meet, "127.0.0.1", 0)
+    async with server:
+        yield bus, f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_a_connection_that_is_never_greeted_is_closed_again(
+    silent: tuple[Silent, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus, url = silent
+    monkeypatch.setattr(connection, "CONNECT_WAIT_S", 0.1)
+
+    with pytest.raises(TimeoutError):
+        await connect(url=url, name="a", wait_for_server=False)
+
+    async def met() -> tuple[int, int]:
+        return bus.came, bus.here
+
+    await until(met, (1, 0).__eq__)
+
+
+async def test_a_bus_that_greets_nobody_is_tried_again_with_one_socket_at_a_time(
+    silent: tuple[Silent, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus, url = silent
+    monkeypatch.setattr(connection, "CONNECT_WAIT_S", 0.1)
+
+    async def tries() -> int:
+        return bus.came
+
+    waiting = asyncio.create_task(connect(url=url, name="a"))
+    try:
+        await until(tries, lambda count: count >= 3)
+        assert bus.here <= 1
+    finally:
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)

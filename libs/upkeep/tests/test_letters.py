@@ -1,0 +1,198 @@
+"""Dead letters are told with their secrets masked, and handed to their own reader again."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import orjson
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nats.aio.client import Client
+from pourline.contracts.base import Listing
+from pourline.contracts.upkeep import DeadLetter, list_of, replay_of
+from pourline.kit.db import Database
+from pourline.kit.dead_letters import DeadLetters
+from pourline.kit.errors import Malformed, Retryable
+from pourline.kit.inbox import Inbox
+from pourline.kit.nats import Caller, Message, Responder
+from pourline.kit.nats.requests import Refused
+from pourline.upkeep.letters import REASON_SHOWN, Letters, readable
+
+READER = "ledger--pour"
+ListLetters, Replay = list_of("ledger"), replay_of("ledger")
+
+
+class Reader:
+    """Takes messages in, or fails as it is told to."""
+
+    def __init__(self) -> None:
+        self.took: list[Message] = []
+        self.fails: Callable[[], Exception] | None = None
+
+    async def __call__(self, messages: Sequence[Message]) -> None:
+        if self.fails:
+            raise self.fails()
+        self.took += messages
+
+
+@pytest.fixture
+def reader() -> Reader:
+    return Reader()
+
+
+@pytest.fixture
+async def caller(bus: Client, database: Database, reader: Reader) -> Caller:
+    responder = Responder(
+        bus=bus, service="ledger", database=database, inbox=Inbox(consumer="ledger--events")
+    )
+    letters = Letters(database=database, readers={READER: reader})
+    responder.on(ListLetters, letters.list_waiting)
+    responder.on(Replay, letters.settle, before=letters.hand_again)
+    await responder.start()
+    return Caller(bus=bus)
+
+
+async def set_aside(
+    database: Database, data: bytes = b"{}", *, consumer: str = READER, reason: str = "malformed: x"
+) -> None:
+    message = Message(
+        subject="bar.main.tap.1.pour",
+        data=data,
+        headers={"Nats-Msg-Id": "7"},
+        received_at=datetime(2026, 5, 1, 20, tzinfo=UTC),
+        sequence=41,
+        deliveries=2,
+    )
+    await DeadLetters(database=database, consumer=consumer)(message, reason, 1)
+
+
+async def waiting(caller: Caller, **fields: object) -> Listing[DeadLetter]:
+    return await caller.ask(ListLetters.model_validate(fields), Listing[DeadLetter])
+
+
+async def test_a_letter_is_told_with_why_and_whose_it_is(
+    database: Database, caller: Caller
+) -> None:
+    await set_aside(database, b'{"volume_ml": "much"}')
+
+    (letter,) = (await waiting(caller)).items
+
+    assert (letter.service, letter.consumer, letter.subject, letter.reason, letter.deliveries) == (
+        "ledger",
+        READER,
+        "bar.main.tap.1.pour",
+        "malformed: x",
+        2,
+    )
+    assert (letter.payload, letter.payload_bytes) == ('{"volume_ml":"much"}', 21)
+    assert letter.received_at == datetime(2026, 5, 1, 20, tzinfo=UTC)
+
+
+async def test_a_letter_that_is_replayed_reaches_its_reader_once_as_it_came(
+    database: Database, caller: Caller, reader: Reader
+) -> None:
+    await set_aside(database, b'{"volume_ml": 1}')
+    (letter,) = (await waiting(caller)).items
+
+    done = await caller.ask(Replay(letter_id=str(letter.id)), DeadLetter)
+    with pytest.raises(Refused) as again:
+        await caller.ask(Replay(letter_id=str(letter.id)), DeadLetter)
+
+    assert done.replayed_at is not None
+    assert again.value.wire_code == "already_replayed"
+    (took,) = reader.took
+    assert (took.data, took.received_at, took.headers) == (
+        b'{"volume_ml": 1}',
+        letter.received_at,
+        {"Nats-Msg-Id": "7"},
+    )
+    assert (await waiting(caller)).items == []
+
+
+@pytest.mark.parametrize(
+    ("fails", "code"),
+    [
+        (lambda: Malformed("still wrong"), "failed_again"),
+        (lambda: KeyError("bug"), "failed_again"),
+        (lambda: Retryable("database away"), "unavailable"),
+        (lambda: psycopg.OperationalError("away"), "unavailable"),
+    ],
+)
+async def test_a_letter_that_fails_again_stays_and_says_so(
+    database: Database,
+    caller: Caller,
+    reader: Reader,
+    fails: Callable[[], Exception],
+    code: str,
+) -> None:
+    await set_aside(database)
+    reader.fails = fails
+    (letter,) = (await waiting(caller)).items
+
+    with pytest.raises(Refused) as refused:
+        await caller.ask(Replay(letter_id=str(letter.id)), DeadLetter)
+
+    assert refused.value.wire_code == code
+    assert [one.id for one in (await waiting(caller)).items] == [letter.id]
+
+
+async def test_what_nobody_reads_and_what_nobody_has_are_refused(
+    database: Database, caller: Caller
+) -> None:
+    await set_aside(database, consumer="ledger--gone")
+    (letter,) = (await waiting(caller)).items
+
+    for number, code in ((letter.id, "no_reader"), (letter.id + 1, "not_found")):
+        with pytest.raises(Refused) as refused:
+            await caller.ask(Replay(letter_id=str(number)), DeadLetter)
+        assert refused.value.wire_code == code
+
+
+async def test_pages_follow_each_other_and_fit_the_bus_at_their_worst(
+    database: Database, caller: Caller
+) -> None:
+    for _ in range(17):
+        await set_aside(database, ('"' + "\N{BEER MUG}" * 15_000).encode(), reason='\\"' * 5_000)
+
+    first = await waiting(caller)
+    second = await waiting(caller, cursor=first.next)
+
+    assert [len(first.items), len(second.items), second.next] == [15, 2, None]
+    assert len(first.items[0].reason) == REASON_SHOWN
+    assert len(first.wire()) < 65_536
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"secret": "hunter2"}',
+        b'{"deep": [{"newPassword":"hunter2"}]}',
+        b'{"s\\u0065cret": "hunter2"}',
+        b'{"signature": "a\\"hunter2"}',
+        b'{"pin": "hunter2", "token": 5',
+        b'{"pin": "hunter2',
+        b'{"access_token":hunter2}',
+        b'{"secrets": ["hunter2"]}',
+        b'{"secret": {"value": "hunter2"}}',
+        b'["Bearer hunter2"]',
+        b'{"s\\u0065cret": "hunter2"',
+    ],
+)
+def test_a_secret_is_never_shown(payload: bytes) -> None:
+    assert "hunter2" not in readable(payload)
+
+
+def test_what_is_no_secret_is_shown() -> None:
+    payload = b'{"shipping":"no","pinned":true,"card_uid":"04a1b2c3","volume_ml":300}'
+
+    assert readable(payload) == payload.decode()
+
+
+@given(st.binary(max_size=600))
+def test_whatever_was_sent_can_be_read(payload: bytes) -> None:
+    text = readable(payload)
+
+    assert len(text) <= 500
+    assert text.isprintable()
+    assert orjson.loads(orjson.dumps(text)) == text

@@ -1,0 +1,1 @@
+"""alerts' use cases: one message or batch, one transaction each."""

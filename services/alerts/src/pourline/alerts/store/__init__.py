@@ -1,0 +1,1 @@
+"""All of alerts' SQL, a module per noun."""

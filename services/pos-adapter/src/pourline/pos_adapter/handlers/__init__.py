@@ -1,0 +1,1 @@
+"""pos-adapter's use cases: the queue, packages, sales, configuration."""

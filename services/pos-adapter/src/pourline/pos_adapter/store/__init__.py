@@ -1,0 +1,1 @@
+"""All of pos-adapter's SQL: the queue, items and packages, sales, configuration."""
