@@ -1,10 +1,14 @@
 """A request that never comes to its end is waited for so long; an answer takes what it takes."""
 
 import asyncio
+import contextlib
+import socket
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import uvloop
 from pourline.console.api import patience
 from pourline.console.api.patience import BoundedRequest
 from uvicorn import Config
@@ -29,17 +33,32 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: 
 
 
 @pytest.fixture
-async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
+def config(monkeypatch: pytest.MonkeyPatch) -> Config:
     monkeypatch.setattr(patience, "HEAD_WITHIN_S", SHORT_S)
     monkeypatch.setattr(patience, "BODY_WITHIN_S", SHORT_S)
     config = Config(app, log_level="error")
+    monkeypatch.setattr(config, "timeout_keep_alive", SHORT_S)
     config.load()
-    server = await asyncio.get_running_loop().create_server(
+    return config
+
+
+async def serve(config: Config) -> asyncio.Server:
+    return await asyncio.get_running_loop().create_server(
         lambda: BoundedRequest(config=config, server_state=ServerState(), app_state={}),
         host="127.0.0.1",
         port=0,
     )
-    yield server.sockets[0].getsockname()[1]
+
+
+def port_of(server: asyncio.Server) -> int:
+    port: int = server.sockets[0].getsockname()[1]
+    return port
+
+
+@pytest.fixture
+async def port(config: Config) -> AsyncIterator[int]:
+    server = await serve(config)
+    yield port_of(server)
     server.close()
 
 
@@ -63,3 +82,62 @@ async def test_who_stops_in_the_middle_of_a_request_is_hung_up_on(port: int, sen
 
 async def test_an_answer_may_take_longer_than_its_request(port: int) -> None:
     assert b"4 bytes" in await said(port, HEAD + b"abcd")
+
+
+KEPT = b"POST / HTTP/1.1\r\nHost: bar\r\nContent-Length: 4\r\n\r\nabcd"
+
+
+async def answered(line: socket.socket) -> bytes:
+    """Return what comes to the end of an answer without a length; empty when hung up on."""
+    loop, read = asyncio.get_running_loop(), b""
+    while not read.endswith(b"\r\n0\r\n\r\n"):
+        part = await asyncio.wait_for(loop.sock_recv(line, 1024), READ_WITHIN_S)
+        if not part:
+            return b""
+        read += part
+    return read
+
+
+class StandsStill(asyncio.Protocol):
+    """Whoever writes to it holds up the whole loop, and meanwhile `line` asks.
+
+    It stands still while the loop reads sockets, after which uvloop runs the timers first.
+    """
+
+    def __init__(self, line: socket.socket) -> None:
+        self._line = line
+
+    def data_received(self, data: bytes) -> None:
+        self._line.send(data)
+        time.sleep(2 * SHORT_S)
+
+
+@pytest.mark.parametrize("asked_before", [0, 1], ids=["a new connection", "one kept open"])
+def test_whoever_asks_while_the_process_stands_still_is_answered(
+    config: Config, asked_before: int
+) -> None:
+    async def talk() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            server = await serve(config)
+            stack.callback(server.close)
+            line = socket.create_connection(("127.0.0.1", port_of(server)))
+            stack.callback(line.close)
+            still = await asyncio.get_running_loop().create_server(
+                lambda: StandsStill(line), host="127.0.0.1", port=0
+            )
+            stack.callback(still.close)
+            line.setblocking(False)  # noqa: FBT003 of the socket module
+            for _ in range(asked_before):
+                line.send(KEPT)
+                assert b"4 bytes" in await answered(line)
+            _, writer = await asyncio.open_connection("127.0.0.1", port_of(still))
+            stack.callback(writer.close)
+            writer.write(KEPT)
+            assert b"4 bytes" in await answered(line)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(talk())
+
+
+async def test_who_asks_no_more_is_hung_up_on(port: int) -> None:
+    assert b"4 bytes" in await said(port, KEPT)

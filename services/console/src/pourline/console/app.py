@@ -22,7 +22,7 @@ from pourline.console.api.limits import (
     LoginLimit,
 )
 from pourline.console.api.metrics import Counting, MetricsDoor, add_metrics
-from pourline.console.api.patience import BoundedRequest
+from pourline.console.api.patience import KEEP_ALIVE_S, BoundedRequest
 from pourline.console.api.stream import StockStream
 from pourline.console.pages.guest_keys import GuestKeys
 from pourline.console.pages.shell import Site
@@ -187,6 +187,7 @@ def _configuration(settings: Settings, app: object) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         log_level="warning",  # below it uvicorn logs the ids of live clients
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_WAIT_S,
         ssl_certfile=settings.tls_cert_file or None,
         ssl_keyfile=settings.tls_key_file or None,

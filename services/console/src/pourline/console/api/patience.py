@@ -10,10 +10,21 @@ HEAD_WITHIN_S = 20.0
 """From the connection, or a request's first byte, to the end of its head."""
 BODY_WITHIN_S = 20.0
 """From the end of its head to that of its body, which has 64 KiB at most."""
+KEEP_ALIVE_S = 75
+"""How long a connection may idle between two requests: longer than clients keep theirs (httpx: five
+seconds, as uvicorn's own), so that it is the client that hangs up, never on a request just sent.
+"""
+LOOK_AGAIN_S = 0.1
+"""What came while the whole process stood still is read first, then the time is up."""
 
 
 class BoundedRequest(HttpToolsProtocol):
-    """An HTTP connection that is closed when a request is too long, or never comes to its end."""
+    """An HTTP connection that is closed when a request is too long, or never comes to its end.
+
+    A machine may stand still for seconds. uvloop then runs the timers first and reads the sockets
+    after: whoever asked meanwhile would be hung up on, not knowing what became of it. So each
+    timer has the loop look at its sockets once more.
+    """
 
     _in_head = True
     _head_bytes = 0
@@ -53,6 +64,12 @@ class BoundedRequest(HttpToolsProtocol):
         self._wait_no_more()
         super().on_message_complete()
 
+    def timeout_keep_alive_handler(self) -> None:
+        """Hang up, unless a request has come all the same."""
+        self.timeout_keep_alive_task = self.loop.call_later(
+            LOOK_AGAIN_S, super().timeout_keep_alive_handler
+        )
+
     def handle_websocket_upgrade(self) -> None:
         """Leave the connection to another protocol."""
         self._wait_no_more()
@@ -64,7 +81,10 @@ class BoundedRequest(HttpToolsProtocol):
 
     def _wait(self, within_s: float) -> None:
         self._wait_no_more()
-        self._late = self.loop.call_later(within_s, self.transport.close)
+        self._late = self.loop.call_later(within_s, self._look_again)
+
+    def _look_again(self) -> None:
+        self._late = self.loop.call_later(LOOK_AGAIN_S, self.transport.close)
 
     def _wait_no_more(self) -> None:
         if self._late:
