@@ -150,7 +150,7 @@ async def test_a_guests_own_page_is_reached_from_the_visit_and_by_nobody_who_gue
     raw = bytearray(base64.urlsafe_b64decode(key + "=="))
     raw[-1] ^= 1
     forged = base64.urlsafe_b64encode(bytes(raw)).decode().rstrip("=")
-    async with httpx.AsyncClient(base_url=bar.base_url) as client:
+    async with httpx.AsyncClient(base_url=bar.base_url, timeout=30) as client:
         good = await client.get(f"/g/{key}")
         wrong = [await client.get(f"/g/{one}") for one in (forged, guest.visit_id, "x", "%00")]
         glass_pages = [await client.get(path) for path in ("/menu", f"/tap/{scene.tap.tap_id}")]

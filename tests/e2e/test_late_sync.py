@@ -219,7 +219,9 @@ async def test_a_receipt_is_printed_by_who_is_signed_in(table: Table) -> None:
     account = {"username": "printer", "password": "a long enough word"}
     await table.bar.post("/api/staff", level=1, **account)
 
-    async with httpx.AsyncClient(base_url=table.bar.base_url, follow_redirects=True) as browser:
+    async with httpx.AsyncClient(
+        base_url=table.bar.base_url, follow_redirects=True, timeout=30
+    ) as browser:
         before = await browser.get(page)
         await browser.post("/login", data=account)
         paper = await browser.get(page)

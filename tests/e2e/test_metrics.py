@@ -207,7 +207,7 @@ async def test_every_service_queue_and_stream_is_there_and_no_label_is_an_id(
 
 async def test_only_the_token_and_managers_see_metrics(bar: RunningBar) -> None:
     async def ask(authorization: str | None) -> httpx.Response:
-        async with httpx.AsyncClient(base_url=bar.base_url) as client:
+        async with httpx.AsyncClient(base_url=bar.base_url, timeout=30) as client:
             headers = {"Authorization": authorization} if authorization else {}
             return await client.get("/metrics", headers=headers)
 

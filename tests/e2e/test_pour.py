@@ -103,7 +103,7 @@ async def test_a_keg_that_runs_low_and_empty_is_alerted_on_the_retained_topic(
 
 
 async def _alert(operator: aiomqtt.Client, keg_id: str, kind: str = "keg_low") -> dict[str, Any]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for message in operator.messages:
             alert: dict[str, Any] = json.loads(message.payload or b"{}")
             if alert.get("subject", {}).get("id") == keg_id and alert["kind"] == kind:

@@ -115,7 +115,9 @@ class Scraper:
             return False
 
     async def _get(self, path: str, **query: str) -> httpx.Response:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self._port}") as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{self._port}", timeout=30
+        ) as client:
             return await client.get(path, params=query)
 
     async def targets(self) -> list[tuple[str, str]]:

@@ -203,7 +203,7 @@ async def test_nonsense_breaks_nothing_and_what_is_too_long_is_rejected(
     long_id = f"long-{new_id()}"
     long = {"client_tx_id": long_id, "short_id": "000002", "volume_ml": 1, "x": "x" * 9000}
     nonsense = [one for one in NASTY if len(one) <= 60 * 1024]
-    lives = {one.pid for one in bar.processes()}
+    lives = bar.lives()
     async with (
         at_tap(bar, mine) as tap,
         connected(bar, f"spout-{device['id']}", device["secret"]) as spout,
@@ -222,7 +222,7 @@ async def test_nonsense_breaks_nothing_and_what_is_too_long_is_rejected(
 
     assert rejected["status"] == "rejected"
     assert answer["status"] == "accepted"
-    assert {one.pid for one in bar.processes()} == lives, "nothing died of it"
+    assert bar.lives() == lives, "nothing died of it"
 
 
 async def test_a_replayed_spout_event_counts_once_and_a_forged_one_never(bar: RunningBar) -> None:

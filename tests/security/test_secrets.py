@@ -109,7 +109,7 @@ class Trouble:
         await self.ask("GET", "/api/taps", headers={"Authorization": f"Bearer {token}x"})
         await self.ask("GET", f"/api/taps/{token}")
         await self.ask("GET", "/nowhere", params={"token": token})
-        async with httpx.AsyncClient(base_url=self.bar.base_url) as web:
+        async with httpx.AsyncClient(base_url=self.bar.base_url, timeout=30) as web:
             for password in (WRONG, PASSWORD):
                 await web.post("/login", data={"username": name, "password": password})
             self.planted["cookie"] = web.cookies["pourline_page"].split(".")[2]
@@ -140,14 +140,14 @@ class Trouble:
             await self.ask("POST", "/hardware/spout/ingest", json=body, headers=headers)
         key = GuestKeys(token_key=credentials.load_or_make(DataDir(self.bar.data_dir)).token_key)
         self.planted["guest key"] = key.key_of(guest.visit_id)
-        async with httpx.AsyncClient(base_url=self.bar.base_url) as web:
+        async with httpx.AsyncClient(base_url=self.bar.base_url, timeout=30) as web:
             assert (await web.get(f"/g/{self.planted['guest key']}")).status_code == 200
             await web.get(f"/g/{self.planted['guest key']}x")
 
     async def timetable(self) -> None:
         """Ask with the right secret and with wrong ones, in the address and beside it."""
         path, secret = "/api/cron/inventory-monitor", PLANTED["CRON_SECRET"]
-        async with httpx.AsyncClient(base_url=self.bar.base_url) as web:
+        async with httpx.AsyncClient(base_url=self.bar.base_url, timeout=30) as web:
             for token in (secret, secret + "x", WRONG):
                 await web.get(path, params={"token": token})
                 await web.post(path, params={"token": token})

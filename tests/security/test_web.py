@@ -34,7 +34,7 @@ async def signed_in(bar: RunningBar, level: int = 5) -> tuple[Json, httpx.Cookie
     """Hire somebody and return the account with the cookie of its page."""
     name = f"s{new_id()}"
     account = await bar.post("/api/staff", username=name, password=PASSWORD, level=level)
-    async with httpx.AsyncClient(base_url=bar.base_url) as web:
+    async with httpx.AsyncClient(base_url=bar.base_url, timeout=30) as web:
         answer = await web.post("/login", data={"username": name, "password": PASSWORD})
         assert answer.status_code == 303, answer.text
         return account, web.cookies
@@ -78,7 +78,7 @@ async def test_a_page_cookie_is_no_token_and_a_token_no_cookie(bar: RunningBar) 
     token = await bar.token(level=5)
 
     assert (await asks(bar, cookie)).status_code == 401
-    async with httpx.AsyncClient(base_url=bar.base_url) as web:
+    async with httpx.AsyncClient(base_url=bar.base_url, timeout=30) as web:
         for path, said, status in (("/api/taps", cookie, 401), ("/", token, 303)):
             answer = await web.get(path, headers={"Cookie": f"pourline_page={said}"})
             assert answer.status_code == status
@@ -143,7 +143,7 @@ async def test_every_answer_has_its_headers_and_the_cookie_is_out_of_reach(
 ) -> None:
     name = f"s{new_id()}"
     await bar.post("/api/staff", username=name, password=PASSWORD, level=5)
-    async with httpx.AsyncClient(base_url=bar.base_url) as web:
+    async with httpx.AsyncClient(base_url=bar.base_url, timeout=30) as web:
         login = await web.post("/login", data={"username": name, "password": PASSWORD})
         pages = [await web.get(path) for path in ("/", "/login", "/board", "/visits", "/nowhere")]
         programs = [await web.get(path) for path in ("/api/taps", "/health/live", "/openapi.json")]
@@ -181,7 +181,7 @@ async def test_another_site_can_neither_sign_in_nor_out_for_somebody(
 ) -> None:
     account, cookies = await signed_in(bar)
     form = {"username": account["username"], "password": PASSWORD}
-    async with httpx.AsyncClient(base_url=bar.base_url, cookies=cookies) as web:
+    async with httpx.AsyncClient(base_url=bar.base_url, cookies=cookies, timeout=30) as web:
         forged = [await web.post(one, data=form, headers=headers) for one in ("/login", "/logout")]
         still_in = await web.get("/visits")
         own = await web.post("/logout", headers={"Origin": bar.base_url})
@@ -211,7 +211,7 @@ async def test_another_sites_page_opens_no_socket(
     parts = urlsplit(bar.base_url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     writer.write(request.encode())
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         status = (await reader.readline()).split()[1]
     writer.close()
 
@@ -243,7 +243,7 @@ async def test_markup_in_names_is_text_on_every_page_and_paper(bar: RunningBar) 
     paths += ["/board", "/menu", f"/tap/{tap_id}", f"/visits/{visit['id']}/receipt"]
     if shift.is_success:
         paths.append(f"/shifts/{shift.json()['id']}/report")
-    async with httpx.AsyncClient(base_url=bar.base_url, cookies=cookies) as web:
+    async with httpx.AsyncClient(base_url=bar.base_url, cookies=cookies, timeout=30) as web:
         read = {path: await web.get(path, follow_redirects=True) for path in paths}
 
     for path, page in read.items():
@@ -272,7 +272,7 @@ async def test_no_cell_of_an_export_is_a_formula(bar: RunningBar) -> None:
     _, cookies = await signed_in(bar)
 
     found = [(await bar.ask("GET", one, params={"format": "csv"})).text for one in sheets]
-    async with httpx.AsyncClient(base_url=bar.base_url, cookies=cookies) as web:
+    async with httpx.AsyncClient(base_url=bar.base_url, cookies=cookies, timeout=30) as web:
         pages = [f"/sheets/{name}.csv" for name in ("inventory", "inventory-ledger")]
         found += [(await web.get(path)).text for path in pages]
 
@@ -299,7 +299,7 @@ async def test_passwords_and_pins_are_not_guessed_by_trying(bar: RunningBar) -> 
 
     pins = await tries("/api/auth/pin", "pin", 12)
     passwords = await tries("/api/auth/login", "password", 15)
-    async with httpx.AsyncClient(base_url=bar.base_url) as web:
+    async with httpx.AsyncClient(base_url=bar.base_url, timeout=30) as web:
         page = [
             (await web.post("/login", data={"username": name, "password": "x"})).status_code
             for _ in range(15)
@@ -316,7 +316,7 @@ async def test_the_timetables_secret_opens_by_nothing_like_it(bar: RunningBar) -
     path = "/api/cron/inventory-monitor"
 
     async def status(**options: Any) -> int:  # noqa: ANN401 httpx's own
-        async with httpx.AsyncClient(base_url=bar.base_url) as web:
+        async with httpx.AsyncClient(base_url=bar.base_url, timeout=30) as web:
             return (await web.get(path, **options)).status_code
 
     wrong = ["", secret[:-1], secret + "x", secret.upper(), "\u00e9", "x" * 10_000]

@@ -14,7 +14,7 @@ from pourline.local.process import Command
 from pourline.local.supervisor import Child, Supervisor, ready, run_once
 
 SLEEPER = "import time; time.sleep(600)"
-DEADLINE_S = 5.0
+DEADLINE_S = 30.0
 
 
 def python(name: str, code: str, log: Path) -> Command:

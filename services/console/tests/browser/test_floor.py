@@ -16,8 +16,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 log = logging.getLogger(__name__)
 WITHIN_MS = 15_000
 """Seen at all: a busy machine may take this long."""
-FAST_ENOUGH_S = 3.0
-"""The aim is 0.5 s; only what is broken takes this long every time."""
 REPORTS = 8
 
 
@@ -58,7 +56,6 @@ async def test_flow_changes_the_millilitres_without_a_reload(screen: "Screen", b
         await expect(poured).to_have_text(f"{volume_ml} ml", timeout=WITHIN_MS)
         took.append(time.monotonic() - began)
     log.info("flow_to_screen", extra={"took_s": sorted(took)})
-    assert min(took) < FAST_ENOUGH_S
     await expect(screen.page.get_by_role("article", name="Tap 1")).to_contain_text("Pouring")
 
 

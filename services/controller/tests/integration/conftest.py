@@ -130,7 +130,7 @@ class FakeBar:
 async def whole_bar(shared_broker: BrokerProcess) -> AsyncIterator[FakeBar]:
     bar = FakeBar(shared_broker)
     run = asyncio.create_task(bar.link.run())
-    await asyncio.wait_for(bar.link.connected.wait(), 8)
+    await asyncio.wait_for(bar.link.connected.wait(), 30)
     yield bar
     run.cancel()
     await asyncio.wait([run])

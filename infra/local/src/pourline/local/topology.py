@@ -21,6 +21,7 @@ from nats.js.errors import NotFoundError
 from pourline.contracts.topology import CONSUMERS, STREAMS, Consumer, Stream
 
 DUPLICATE_WINDOW_S = 120
+ANSWER_WITHIN_S = 5.0
 ACK_WAIT_S = 5
 """A killed consumer's messages come back after this; a live one keeps extending it."""
 
@@ -31,12 +32,14 @@ async def apply_topology(
     streams: Iterable[Stream] = STREAMS,
     consumers: Iterable[Consumer] = CONSUMERS,
     replicas: int = 1,
+    answer_within_s: float = ANSWER_WITHIN_S,
 ) -> None:
     """Declare streams and durable consumers; what is there already is brought up to date.
 
-    Each stream is stored on `replicas` servers.
+    Each stream is stored on `replicas` servers. Raises `nats.errors.TimeoutError` when one of the
+    declarations is not answered in time.
     """
-    jetstream = bus.jetstream()
+    jetstream = bus.jetstream(timeout=answer_within_s)
     for stream in streams:
         await _declare_stream(jetstream, stream, replicas)
     for consumer in consumers:

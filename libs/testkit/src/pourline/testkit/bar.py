@@ -18,7 +18,7 @@ from pourline.kit.trust import Trust
 from pourline.testkit.until import until
 
 START_WITHIN_S = 60.0
-STOP_WITHIN_S = 20.0
+STOP_WITHIN_S = 30.0
 NOT_INHERITED = ("MQTT_URL", "MQTT_BRIDGE_URL", "NATS_URL", "DATABASE_URL", "TLS_")
 
 Json = dict[str, Any]
@@ -197,6 +197,15 @@ class RunningBar:
                     return child
         raise AssertionError(f"{name} is not running")
 
+    def lives(self) -> set[int]:
+        """Return the process ids of the bar, its services and its servers.
+
+        What PostgreSQL starts for each connection comes and goes, and is not among them.
+        """
+        assert self._process is not None
+        own = psutil.Process(self._process.pid)
+        return {own.pid, *(child.pid for child in own.children())}
+
     def processes(self) -> list[psutil.Process]:
         """Return the bar's own process and all that it started."""
         assert self._process is not None
@@ -251,7 +260,7 @@ async def run_bar(
     finally:
         family += bar.processes()
         assert await bar.stop() == 0
-        _, alive = psutil.wait_procs(set(family), timeout=5)
+        _, alive = psutil.wait_procs(set(family), timeout=20)
         assert not alive, f"left behind: {alive}"
 
 

@@ -28,6 +28,8 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 MEMORY = Path("/dev/shm")  # noqa: S108 a folder of its own in it, made safely
 MEMORY_BYTES_MIN = 2 * 1024**3
 PORT_ATTEMPTS = 3
+ANSWER_WITHIN_S = 60.0
+"""A machine that runs tests may stand still for seconds; what is set up for one waits."""
 NUMBERS = itertools.count(1)
 
 FreshDatabase = Callable[[str], str]
@@ -123,9 +125,11 @@ async def _started(tmp_path: Path) -> NatsServer:
 async def bus(nats_server: NatsServer) -> AsyncIterator[Client]:
     """Connect to a bus that has every stream and consumer."""
     client = await connect(url=nats_server.url, name="test")
-    await apply_topology(client)
-    yield client
-    await client.close()
+    try:
+        await apply_topology(client, answer_within_s=ANSWER_WITHIN_S)
+        yield client
+    finally:
+        await client.close()
 
 
 @pytest.fixture
