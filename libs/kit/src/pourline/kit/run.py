@@ -27,9 +27,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(kw_only=True)
 class Service:
-    """A built service: loops that run for ever, and what to close after them."""
+    """A built service: loops that run for ever, and what to close after them.
+
+    At a stop the finishers end their work first, while all loops still turn.
+    """
 
     loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)
+    finishers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
@@ -83,11 +87,17 @@ async def _run(name: str, build: Callable[[], Coroutine[Any, Any, Service]]) -> 
 
 
 async def _close(service: Service, tasks: set[asyncio.Task[None]]) -> None:
+    for finish in service.finishers:
+        await _within_reason(finish)
     await _cancel(tasks)
     await asyncio.gather(*tasks, return_exceptions=True)
     for close in reversed(service.closers):
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(close(), STOP_WAIT_S)
+        await _within_reason(close)
+
+
+async def _within_reason(end: Callable[[], Awaitable[None]]) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(end(), STOP_WAIT_S)
 
 
 async def _cancel(pending: set[asyncio.Task[Any]]) -> None:

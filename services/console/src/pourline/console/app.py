@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import ssl
 from collections.abc import Iterator
 from functools import partial
@@ -43,8 +44,10 @@ from pourline.upkeep import otlp
 from pourline.upkeep.figures import OwnMeasures
 from pourline.upkeep.instruments import Instruments
 
-STOP_WAIT_S = 1
-"""Live pages hold their connections for ever; stopping does not wait for them."""
+STOP_WAIT_S = 2
+"""What was asked before a stop is answered, within this; the kit waits for it a second longer.
+Live pages hold their connections for ever: those are closed.
+"""
 
 
 log = logging.getLogger(__name__)
@@ -54,6 +57,22 @@ RAN_OFTEN_ENOUGH = "The monitor was called often enough for this minute."
 
 class HttpServer(uvicorn.Server):
     """Uvicorn as one loop among others: signals are the service's own affair."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ended = asyncio.Event()
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to leave."""
+        try:
+            await super().serve(sockets)
+        finally:
+            self._ended.set()
+
+    async def leave(self) -> None:
+        """Take nobody in any more, and answer what was asked already."""
+        self.should_exit = True
+        await self._ended.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -129,7 +148,8 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
             "revocations": partial(revocations.keep_fresh, caller),
             "stock": partial(feed.keep_fresh, caller),
         },
-        closers=[bus.close, stream.close],
+        finishers=[stream.close, server.leave],
+        closers=[bus.close],
     )
 
 
