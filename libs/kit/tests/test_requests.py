@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+from functools import partial
 from typing import Any
 
 import orjson
@@ -10,11 +11,13 @@ import pytest
 from nats.aio.client import Client
 from pourline.contracts.base import Message as Contract
 from pourline.contracts.guests import CreateGuest, CutOff, GetGuest, GetVisit, VerifyAge
+from pourline.contracts.money import TopUp
 from pourline.kit.db import Database, UnitOfWork
 from pourline.kit.errors import NotFound, Retryable
 from pourline.kit.inbox import Inbox
 from pourline.kit.nats import Caller, Context, Responder
 from pourline.kit.nats.requests import Refused
+from pourline.testkit.until import until
 
 
 class Named(Contract):
@@ -51,12 +54,29 @@ async def swap(order: CutOff, unit: UnitOfWork, context: Context) -> Named:
     return Named(name=order.visit_id)
 
 
+class Slow:
+    """A handler that has begun, and goes on once it may."""
+
+    def __init__(self) -> None:
+        self.begun, self.may_end = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, order: TopUp, unit: UnitOfWork, context: Context) -> Named:
+        self.begun.set()
+        await self.may_end.wait()
+        return Named(name=order.guest_id)
+
+
 async def exists(raw: dict[str, Any], unit: UnitOfWork) -> bool:
     return bool(raw.get("guest_id") == "known")
 
 
 @pytest.fixture
-async def caller(database: Database, bus: Client) -> Caller:
+def slow() -> Slow:
+    return Slow()
+
+
+@pytest.fixture
+async def responder(database: Database, bus: Client, slow: Slow) -> Responder:
     responder = Responder(
         bus=bus, service="auth-lock", database=database, inbox=Inbox(consumer="auth-lock--events")
     )
@@ -65,7 +85,14 @@ async def caller(database: Database, bus: Client) -> Caller:
     responder.on(VerifyAge, verify, exists=exists)
     responder.on(CutOff, swap)
     responder.on(GetVisit, long)
+    responder.on(TopUp, slow)
     await responder.start()
+    return responder
+
+
+@pytest.fixture
+def caller(responder: Responder, bus: Client) -> Caller:
+    del responder
     return Caller(bus=bus)
 
 
@@ -75,6 +102,29 @@ async def send(
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     status, answer, _ = await caller.send(model.subject(), orjson.dumps(body), headers=named)
     return status, orjson.loads(answer)
+
+
+async def lets_in(caller: Caller) -> bool:
+    try:
+        await caller.ask(VerifyAge(guest_id="bob"), Named)
+    except Retryable:
+        return False
+    return True
+
+
+async def test_what_a_service_took_is_answered_before_it_stops_and_nothing_is_taken_after(
+    caller: Caller, responder: Responder, slow: Slow
+) -> None:
+    asking = asyncio.create_task(caller.ask(TopUp(guest_id="ada", amount=5), Named))
+    await slow.begun.wait()
+
+    finishing = asyncio.create_task(responder.finish())
+    await until(partial(lets_in, caller), lambda open_: not open_)
+    assert not finishing.done()
+    slow.may_end.set()
+
+    assert (await asking).name == "ada"
+    await finishing
 
 
 async def test_a_command_is_answered_by_its_owner(caller: Caller) -> None:

@@ -167,6 +167,7 @@ class Plumbing:
         _, in_hand = await self._unread()
         self._reading = asyncio.create_task(self._read_up(in_hand))
         await self.responder.start()
+        self.service.finishers.append(self.responder.finish)
         await Retelling(bus=self.bus, service=name, database=self.database).start()
         health = Health(bus=self.bus, service=name, parts=self.checks, measure=self.measure)
         await health.start()

@@ -18,6 +18,7 @@ from uuid import UUID
 import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as BusTimeoutError
 from psycopg.errors import DeadlockDetected
@@ -28,7 +29,15 @@ from pourline.contracts.base import Message as Contract
 from pourline.contracts.problems import Problem
 from pourline.kit import telemetry
 from pourline.kit.db import Database, UnitOfWork
-from pourline.kit.errors import Malformed, NotFound, Rejected, Retryable, first_fault, outcome_of
+from pourline.kit.errors import (
+    TROUBLE,
+    Malformed,
+    NotFound,
+    Rejected,
+    Retryable,
+    first_fault,
+    outcome_of,
+)
 from pourline.kit.inbox import Inbox
 
 REQUEST_WAIT_S = 5.0
@@ -86,6 +95,7 @@ class Responder:
         self._routes: dict[str, _Route] = {}
         self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._subscriptions: list[Subscription] = []
         self.after_write: Callable[[str], Awaitable[None]] | None = None
 
     def on(
@@ -110,8 +120,18 @@ class Responder:
     async def start(self) -> None:
         """Subscribe to every subject; instances of a service share the work."""
         for subject in (*self._routes, f"qry.{self._service}.kit.seen"):
-            await self._bus.subscribe(subject, queue=self._service, cb=self._receive)
+            self._subscriptions.append(
+                await self._bus.subscribe(subject, queue=self._service, cb=self._receive)
+            )
         await self._bus.flush()  # the server knows them before anybody is told that we serve
+
+    async def finish(self) -> None:
+        """Take no more, and answer what was taken: its caller cannot know whether it was done."""
+        with suppress(*TROUBLE):
+            await asyncio.gather(*(one.drain() for one in self._subscriptions))
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+            await self._bus.flush()
 
     async def _receive(self, request: Msg) -> None:
         await self._slots.acquire()
