@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import time
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,8 @@ from pourline.kit.inbox import Inbox
 from pourline.kit.nats import Caller, Context, Responder
 from pourline.kit.nats.requests import Refused
 from pourline.testkit.until import until
+
+WAIT_S = 0.1
 
 
 class Named(Contract):
@@ -102,6 +105,16 @@ async def send(
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     status, answer, _ = await caller.send(model.subject(), orjson.dumps(body), headers=named)
     return status, orjson.loads(answer)
+
+
+@pytest.mark.usefixtures("responder")
+async def test_an_owner_is_not_silent_while_the_whole_process_stands_still(bus: Client) -> None:
+    asking = asyncio.create_task(
+        Caller(bus=bus, wait_s=WAIT_S).ask(VerifyAge(guest_id="ada"), Named)
+    )
+    asyncio.get_running_loop().call_soon(time.sleep, 10 * WAIT_S)
+
+    assert (await asking).name == "ada"
 
 
 async def lets_in(caller: Caller) -> bool:

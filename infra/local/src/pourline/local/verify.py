@@ -14,8 +14,8 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from pourline.contracts.topology import ACCESS, producers_for
-from pourline.kit.invariants import Invariant
 from pourline.local.environment import WITH_DATABASE, snake
+from pourline.upkeep.invariants import Invariant
 
 Row = Mapping[str, Any]
 Connections = Mapping[str, Connection]

@@ -1,7 +1,7 @@
 """What must always hold for visits, locks and the record."""
 
 from pourline.auth_lock.tables import AUDIT_CONTENT
-from pourline.kit.invariants import OUTBOX, Invariant
+from pourline.upkeep.invariants import OUTBOX, Invariant
 
 AUDIT = (
     Invariant(

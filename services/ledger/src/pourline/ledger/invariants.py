@@ -1,6 +1,6 @@
 """What must always hold in the ledger's books."""
 
-from pourline.kit.invariants import OUTBOX, Invariant
+from pourline.upkeep.invariants import OUTBOX, Invariant
 
 INVARIANTS: tuple[Invariant, ...] = (
     *OUTBOX,

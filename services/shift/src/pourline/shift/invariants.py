@@ -1,6 +1,6 @@
 """What must always hold for shifts."""
 
-from pourline.kit.invariants import OUTBOX, Invariant
+from pourline.upkeep.invariants import OUTBOX, Invariant
 
 INVARIANTS: tuple[Invariant, ...] = (
     *OUTBOX,

@@ -41,6 +41,9 @@ from pourline.kit.errors import (
 from pourline.kit.inbox import Inbox
 
 REQUEST_WAIT_S = 5.0
+LOOK_AGAIN_S = 0.1
+NO_LIMIT_S = 3600.0
+"""The bus client wants a limit; ours comes first."""
 SEEN_WAIT_S = 2.0
 IN_FLIGHT_MAX = 64
 """Requests a service works on at once; more wait in the bus client's bounded queue."""
@@ -128,7 +131,8 @@ class Responder:
     async def finish(self) -> None:
         """Take no more, and answer what was taken: its caller cannot know whether it was done."""
         with suppress(*TROUBLE):
-            await asyncio.gather(*(one.drain() for one in self._subscriptions))
+            for one in self._subscriptions:
+                await one.drain()  # type: ignore[no-untyped-call]
             while self._tasks:
                 await asyncio.wait(self._tasks)
             await self._bus.flush()
@@ -249,7 +253,7 @@ class Caller:
         if parent:
             headers = headers | {"traceparent": parent}
         try:
-            reply = await self._bus.request(subject, body, timeout=self._wait_s, headers=headers)
+            reply = await self._reply(subject, body, headers)
         except (BusTimeoutError, NoRespondersError, TimeoutError) as error:
             owner = subject.split(".")[1]
             raise Retryable(f"{owner} is not answering.", part=owner) from error
@@ -257,6 +261,25 @@ class Caller:
         packed = "Pourline-Packed" in found
         data = zlib.decompress(reply.data) if packed else reply.data
         return int(found.get("Pourline-Status", "500")), data, found
+
+    async def _reply(self, subject: str, body: bytes, headers: dict[str, str]) -> Msg:
+        """Wait for the reply; raises `TimeoutError`.
+
+        A timer that fires late shows that the process, and maybe the whole machine, stood still:
+        the time is given again. The reply may lie in a socket that nobody has read yet.
+        """
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(None) as limit:
+            due = loop.time() + self._wait_s
+
+            def look_again() -> None:
+                limit.reschedule(loop.time() + max(LOOK_AGAIN_S, loop.time() - due))
+
+            timer = loop.call_later(self._wait_s, look_again)
+            try:
+                return await self._bus.request(subject, body, timeout=NO_LIMIT_S, headers=headers)
+            finally:
+                timer.cancel()
 
 
 class Refused(Rejected):
