@@ -86,6 +86,7 @@ class Person:
     held: dict[str, tuple[str, int]] = field(default_factory=dict)
     entered: list[Entered] = field(default_factory=list)
     known: dict[tuple[str, str], int] = field(default_factory=dict)
+    placed: dict[str, datetime] = field(default_factory=dict)
 
     @property
     def free(self) -> int:
@@ -202,6 +203,7 @@ class Evening(RuleBasedStateMachine):
         for key in pending:
             del one.held[key]
         one.held[order.grant_id] = ("pending", answer.amount)
+        one.placed[order.grant_id] = self.clock.now()
 
     @precondition(lambda self: any(one.held for one in self.people))
     @rule(data=st.data())
@@ -248,11 +250,11 @@ class Evening(RuleBasedStateMachine):
 
     def _send(self, report: Report, guest: int, pending: str | None) -> None:
         one = self.people[guest]
-        status, amount = self._expected(one, report)
+        holder = self._held_at(one, report, pending)
+        status, amount = self._expected(one, report, holder)
         [answer] = self.runner.run(self.take_in([report]))
         told = answer.result
         assert (told.status, told.amount) == (status, amount)
-        holder = self._held_at(one, report, pending)
         if holder:
             self._settle(one, holder, status)
         if status == "accepted":
@@ -275,7 +277,9 @@ class Evening(RuleBasedStateMachine):
         if kept and status == "held":
             one.held[grant_id] = ("held", kept[1])
 
-    def _expected(self, one: Person, report: Report) -> tuple[str, int | None]:
+    def _expected(
+        self, one: Person, report: Report, holder: str | None
+    ) -> tuple[str, int | None]:
         volume_ml = int(report.volume_ml)
         for entry in one.entered:
             if (entry.tap_id, entry.short_id) == (report.tap_id, report.short_id):
@@ -288,6 +292,8 @@ class Evening(RuleBasedStateMachine):
         if one.closed_at and began > one.closed_at:
             return "held", None
         began = max(began, one.opened_at)
+        if holder:  # no tap of these says how long it poured: its session began with its grant
+            began = min(began, one.placed[holder])
         if any(entry.tap_id == report.tap_id and began < entry.at for entry in one.entered):
             return "held", None
         return "accepted", worth(volume_ml)

@@ -195,6 +195,32 @@ async def test_an_earlier_pour_with_another_short_id_waits_while_the_entry_is_un
     assert (await bar.balance_and_held())[0] == 850
 
 
+@pytest.mark.parametrize("names_its_grant", [True, False])
+async def test_a_pour_that_says_no_time_is_as_old_as_its_grant_or_as_the_link_was_away(
+    bar: Books, *, names_its_grant: bool
+) -> None:
+    await bar.top_up(1000)
+    grant = await bar.hold()
+    bar.clock.advance(seconds=1)
+    await enter(bar, short_id="000132")
+    whose = {"grant_id": grant} if names_its_grant else {"visit_id": str(bar.visit)}
+
+    [answer] = await bar.pour(bar.report("tx", **whose, short_id="000123", offline=True))
+
+    assert (answer.status, answer.reason) == (PourStatus.HELD, "manual_entry_unmatched")
+    assert (await bar.balance_and_held())[0] == 850
+
+
+async def test_a_pour_under_a_grant_given_after_the_entry_is_billed_as_ever(bar: Books) -> None:
+    await bar.top_up(1000)
+    await enter(bar, short_id="000132")
+    grant = await bar.hold()
+
+    [answer] = await bar.pour(bar.report("tx", grant_id=grant, short_id="000124", offline=True))
+
+    assert answer.status is PourStatus.ACCEPTED
+
+
 async def test_a_pour_that_began_after_the_entry_is_billed_as_ever(bar: Books) -> None:
     await bar.top_up(1000)
     await enter(bar, short_id="000132")

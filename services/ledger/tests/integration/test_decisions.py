@@ -45,6 +45,21 @@ async def test_a_held_pour_keeps_its_hold_until_it_is_billed(bar: Books) -> None
     assert await bar.balance_and_held() == (850, 0)
 
 
+async def test_a_hold_that_was_voided_stays_so_when_its_pour_is_held(bar: Books) -> None:
+    await bar.top_up(1000)
+    grant = await bar.hold()
+    await bar.void(grant)
+    ended_at = bar.clock.now() + timedelta(hours=1)
+
+    [answer] = await bar.pour(bar.report("tx", grant_id=grant, ended_at=ended_at))
+
+    assert answer.status is PourStatus.HELD
+    assert await bar.balance_and_held() == (1000, 0)
+    assert (await decide(bar, Decision.BILL)).amount == 150
+    assert await bar.balance_and_held() == (850, 0)
+    assert await bar.offenders() == []
+
+
 async def test_wasted_and_rejected_pours_cost_the_guest_nothing_and_free_the_hold(
     bar: Books,
 ) -> None:

@@ -169,6 +169,16 @@ def test_a_pour_that_names_nobody_is_of_the_visit_that_locks_its_tap() -> None:
     assert settled.settles == a_grant()
 
 
+def test_a_pour_that_names_another_grant_leaves_the_lock_of_its_tap_alone() -> None:
+    known = what_is_known(tap_grants={"1": a_grant()})
+
+    settled = domain.settle(a_report(grant_id=str(UUID(int=88)), visit_id=str(VISIT)), known)
+
+    assert settled.settles is None
+    assert (settled.visit, settled.status) == (a_visit(), Status.ACCEPTED)
+    assert settled.price_per_litre == 800
+
+
 def test_a_pour_with_a_card_alone_is_of_the_cards_active_visit() -> None:
     known = what_is_known(card_visits={"04a1b2c3": a_visit()})
 

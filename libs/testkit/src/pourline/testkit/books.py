@@ -8,7 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from pourline.contracts.device import PourResult
-from pourline.contracts.money import PlaceHold, TopUp
+from pourline.contracts.money import PlaceHold, TopUp, VoidHold
 from pourline.kit.db import Database
 from pourline.kit.ids import new_id
 from pourline.kit.nats import Context
@@ -58,6 +58,12 @@ class Books:
         async with self.database.transaction() as unit:
             await money.place_hold(order, unit, STAFF)
         return order.grant_id
+
+    async def void(self, grant_id: str) -> None:
+        """Give a grant's money free, as a force-unlock does."""
+        order = VoidHold(grant_id=grant_id, visit_id=str(self.visit))
+        async with self.database.transaction() as unit:
+            await money.void_hold(order, unit, STAFF)
 
     async def pour(self, *reports: Report | Broken) -> list[PourResult]:
         """Take in a batch and return what its taps are told."""

@@ -111,7 +111,7 @@ def settle(report: Report, known: Knowledge) -> Settlement:
     entry = entry_of(report, visit, known.entries)
     if entry:
         return _compared(decided, entry, price)
-    reason = reason or _reason_to_ask(report, span, visit, known.entries)
+    reason = reason or _reason_to_ask(report, decided, known.entries)
     if reason:
         return replace(decided, status=Status.HELD, reason=reason)
     if visit is None:
@@ -145,25 +145,31 @@ def _agree(volume_ml: Decimal, entry: Entry, price: int) -> bool:
     return abs(entry.stated_amount - amount_of(entry.volume_ml, price)) <= leeway
 
 
-def _reason_to_ask(
-    report: Report, span: Span, visit: Visit | None, entries: Sequence[Entry]
-) -> str | None:
+def _reason_to_ask(report: Report, decided: Settlement, entries: Sequence[Entry]) -> str | None:
     """Return why a sound pour must wait: it may be the one that staff entered with a wrong id."""
-    if visit is None or report.volume_ml == 0:
+    if decided.visit is None or report.volume_ml == 0:
         return None
-    return ENTRY_UNMATCHED if entries_open_for(visit, report.tap_id, span, entries) else None
-
-
-def entries_open_for(
-    visit: Visit, tap_id: str, span: Span, entries: Sequence[Entry]
-) -> list[Entry]:
-    """Return the unmatched entries that may be of a pour: made at its visit and tap after it."""
-    return [
-        one
+    place, began_at = (decided.visit.visit_id, report.tap_id), _began_at(report, decided)
+    is_open = any(
+        (one.visit_id, one.tap_id) == place and (began_at is None or began_at < one.entered_at)
         for one in entries
-        if (one.visit_id, one.tap_id) == (visit.visit_id, tap_id)
-        and span.started_at < one.entered_at
-    ]
+    )
+    return ENTRY_UNMATCHED if is_open else None
+
+
+def _began_at(report: Report, decided: Settlement) -> datetime | None:
+    """Return when a pour began, None for some time before it came.
+
+    Where its tap does not say, its session began with its grant; of one that was stored while
+    offline and says no time at all, nobody knows.
+    """
+    told = decided.span.started_at
+    if decided.span.timed or (report.started_at is not None and report.age_ms is None):
+        return told
+    if decided.settles and decided.settles.placed_at:
+        return min(told, decided.settles.placed_at)
+    is_told = report.age_ms is not None or report.ended_at is not None
+    return told if is_told or not report.offline else None
 
 
 ENTRY_UNMATCHED = "manual_entry_unmatched"
@@ -190,6 +196,8 @@ def _attribute(report: Report, known: Knowledge) -> tuple[Visit | None, Grant | 
 
 def _grant_held_by_tap(report: Report, visit: Visit | None, known: Knowledge) -> Grant | None:
     """Return the grant that the pour's own tap holds for its visit, for a pour that names none."""
+    if report.grant_id is not None:
+        return None
     holder = known.tap_grants.get(report.tap_id)
     if holder and visit and holder.visit_id == visit.visit_id:
         return holder

@@ -87,6 +87,7 @@ class Grant:
     state: GrantState
     beverage_id: UUID | None = None
     visit_was_closed: bool = False
+    placed_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,8 +97,8 @@ async def save_hold(
         """
         INSERT INTO grant_hold (grant_id, request_id, visit_id, guest_id, tap_id, card_uid,
                                 beverage_id, price_per_litre, amount, max_volume_ml, is_shared,
-                                visit_was_closed, state)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'pending')
+                                visit_was_closed, placed_at, state)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'pending')
         ON CONFLICT (grant_id) DO NOTHING
         """,
         (
@@ -114,6 +114,7 @@ async def save_hold(
             max_volume_ml,
             order.shares_hold,
             order.visit_closed,
+            unit.clock.now(),
         ),
     )
     return bool(inserted)
@@ -133,13 +134,17 @@ async def void_hold(unit: UnitOfWork, *, grant_id: UUID, visit_id: UUID) -> None
 
 
 async def settle_grants(unit: UnitOfWork, outcomes: Sequence[tuple[UUID, GrantState]]) -> None:
-    """Capture or keep the holds whose pours were decided; one captured stays so."""
+    """Capture or keep the holds whose pours were decided; one captured stays so.
+
+    What was voided meanwhile is not set aside again: there is no hold left to keep.
+    """
     await unit.execute(
         """
         UPDATE grant_hold SET state = outcome.state, settled_at = clock_timestamp()
         FROM json_to_recordset(%s) AS outcome (grant_id uuid, state text)
         WHERE grant_hold.grant_id = outcome.grant_id
           AND grant_hold.state NOT IN ('captured', 'held')
+          AND (outcome.state, grant_hold.state) <> ('held', 'voided')
         """,
         (as_json([{"grant_id": one, "state": state.value} for one, state in outcomes]),),
     )

@@ -153,6 +153,7 @@ def _grant(row: Row) -> Grant:
         state=GrantState(row["state"]),
         beverage_id=row["beverage_id"],
         visit_was_closed=row["visit_was_closed"],
+        placed_at=row["placed_at"],
     )
 
 
