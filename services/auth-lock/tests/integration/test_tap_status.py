@@ -98,6 +98,25 @@ async def test_a_pour_that_was_never_told_is_missed_once(bar: Bar) -> None:
     assert await look(bar) == [1_620]
 
 
+async def test_a_tap_without_a_valve_that_says_its_status_again_and_again_misses_none_unseen(
+    bar: Bar,
+) -> None:
+    async def beats(lifetime_pulses: int, *seqs: int) -> None:
+        status = TapStatus(online=True, pending_sync=0, lifetime_pulses=lifetime_pulses)
+        for seq in seqs:
+            bar.clock.advance(seconds=5)
+            async with bar.database.transaction() as unit:
+                await take_status(unit, [status_word("1", status, bar.clock, seq=seq)])
+
+    await beats(10_000, 1, 2, 3, 4, 5)
+    assert await look(bar, after_s=1) == []
+    await beats(11_620, 6, 7)
+    assert await look(bar, after_s=1) == []
+    await beats(11_620, 8, 9)
+
+    assert await look(bar, after_s=1) == [1_620]
+
+
 async def test_a_tap_whose_pours_are_all_told_misses_none(bar: Bar) -> None:
     await shut(bar, 10_000)
     await look(bar)

@@ -155,6 +155,7 @@ tap = sa.Table(
     sa.Column("gas_told", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("cleaned_at", INSTANT),
     sa.Column("cleaning_since", INSTANT),
+    sa.Column("pulses_at", INSTANT),
     sa.Index("tap_untold", "id", postgresql_where=sa.text("told_version < state_version")),
 )
 

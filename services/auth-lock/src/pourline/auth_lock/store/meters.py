@@ -31,14 +31,19 @@ async def forget_base(unit: UnitOfWork, tap_ids: Sequence[str]) -> None:
 
 
 async def resting(unit: UnitOfWork, *, before: datetime, limit: int) -> list[Row]:
-    """Return taps whose count is settled: online, shut, unlocked, nothing to sync, for a while."""
+    """Return taps whose count is settled: online, shut, unlocked, nothing to sync.
+
+    The meter has counted no further for a while, however often that was said; a tap that tells
+    nothing of a valve counts as shut.
+    """
     return await unit.all(
         """
         SELECT tap.id AS tap_id, tap.location, tap.lifetime_pulses, meter.base_pulses,
                coalesce(meter.told_pulses, 0) AS told_pulses, coalesce(meter.told_ml, 0) AS told_ml
         FROM tap LEFT JOIN meter ON meter.tap_id = tap.id
-        WHERE tap.online AND tap.valve = 'closed' AND tap.pending_sync = 0
-          AND tap.lifetime_pulses IS NOT NULL AND tap.status_at < %(before)s
+        WHERE tap.online AND coalesce(tap.valve, 'closed') = 'closed' AND tap.pending_sync = 0
+          AND tap.lifetime_pulses IS NOT NULL
+          AND coalesce(tap.pulses_at, tap.status_at) < %(before)s
           AND coalesce(meter.heard_at < %(before)s, true)
           AND tap.lifetime_pulses IS DISTINCT FROM meter.base_pulses
           AND NOT EXISTS (SELECT FROM tap_lock

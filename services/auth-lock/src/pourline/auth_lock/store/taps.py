@@ -146,6 +146,8 @@ async def save_status(unit: UnitOfWork, word: StatusWord) -> bool:
     await unit.execute(
         """
         UPDATE tap SET online = %s, pending_sync = %s, valve = coalesce(%s, valve),
+                       pulses_at = CASE WHEN %s <> coalesce(lifetime_pulses, -1) THEN %s
+                                        ELSE pulses_at END,
                        lifetime_pulses = coalesce(%s, lifetime_pulses), sync_was_reset = false,
                        gas = gas OR (%s AND NOT gas_told), gas_told = coalesce(%s, gas_told),
                        stop_overdue = stop_overdue AND coalesce(%s, valve, '') <> 'closed',
@@ -156,6 +158,8 @@ async def save_status(unit: UnitOfWork, word: StatusWord) -> bool:
             status.online,
             status.pending_sync,
             status.valve,
+            status.lifetime_pulses,
+            word.at,
             status.lifetime_pulses,
             status.gas is True,
             status.gas,
