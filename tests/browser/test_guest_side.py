@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, ViewportSize, expect
 from pourline.controller.simulator import Fleet
+from pourline.kit.ids import new_id
 from pourline.testkit.bar import GuestSeat, RunningBar, TapSeat
 from pourline.testkit.until import until
 
@@ -44,11 +45,11 @@ class Scene:
     tap: TapSeat
     fleet: Fleet
 
-    async def guest(self, name: str, *, amount: int = 1_000) -> GuestSeat:
+    async def guest(self, name: str, *, amount: int = 1_000, **fields: object) -> GuestSeat:
         guest = await self.bar.post("/api/guests", name=name, age_verified=True)
         await self.bar.post(f"/api/guests/{guest['id']}/topup", amount=amount)
         card = f"04{guest['id'].replace('-', '')[-12:]}"
-        visit = await self.bar.post("/api/visits", guest_id=guest["id"], card_uid=card)
+        visit = await self.bar.post("/api/visits", guest_id=guest["id"], card_uid=card, **fields)
         return GuestSeat(guest_id=guest["id"], visit_id=visit["id"], card_uid=card)
 
 
@@ -59,6 +60,17 @@ async def scene(bar: RunningBar) -> AsyncIterator[Scene]:
         online = {"online": True, "pending_sync": 0, "valve": "closed"}
         fleet.publish(seat.tap_id, "status", online, retain=True)
         yield Scene(bar=bar, tap=seat, fleet=fleet)
+
+
+async def put_config(bar: RunningBar, key: str, value: object) -> None:
+    assert (await bar.ask("PUT", f"/api/config/{key}", json={"value": value})).is_success
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def millilitres_again(bar: RunningBar) -> AsyncIterator[None]:
+    """Leave the bar in millilitres for those who come after."""
+    yield
+    await put_config(bar, "volume_unit", "ml")
 
 
 async def test_the_screen_beside_a_tap_goes_with_the_guest_and_knows_a_first_name_only(
@@ -92,6 +104,55 @@ async def test_the_screen_beside_a_tap_goes_with_the_guest_and_knows_a_first_nam
     await until(told, lambda count: count == 1)
     said = (await bar.get("/api/audit", subject=f"tap:{scene.tap.tap_id}"))["items"]
     assert [one["actor"] for one in said if one["action"] == "tap_foam_reported"] == ["guest"]
+
+
+@pytest.mark.requirement("LK-8")
+async def test_the_screen_beside_a_tap_says_what_a_spending_limit_leaves_of_a_balance(
+    glass: Page, scene: Scene, bar: RunningBar
+) -> None:
+    limits = [{"per": "visit", "amount": 300}]
+    await put_config(bar, "limit_profile.three", {"title": "Three euros", "limits": limits})
+    guest = await scene.guest("Theo Sparsam", amount=5_000, limit_profile="three")
+    await scene.fleet.pour(scene.tap.tap_id, {"visit_id": guest.visit_id, "volume_ml": 278})
+    await glass.goto(f"{bar.base_url}/tap/{scene.tap.tap_id}")
+
+    await scene.fleet.authorize(scene.tap.tap_id, guest.card_uid)
+
+    await expect(glass.locator("body")).to_contain_text("€0.50 to spend · up to 55 ml now")
+
+
+@pytest.mark.usefixtures("millilitres_again")
+async def test_every_screen_follows_the_unit_of_the_bar(
+    glass: Page, scene: Scene, manager: "Staff", bar: RunningBar
+) -> None:
+    await bar.post("/api/shifts/open", opening_float=0)
+    guest = await scene.guest("Uta Ounce", amount=2_000)
+    for visit_id in (guest.visit_id, str(new_id())):  # one is held: nobody knows the visit
+        pour = {"visit_id": visit_id, "volume_ml": 300}
+        await scene.fleet.pour(scene.tap.tap_id, pour)
+    await manager.open("/shift")
+    so_far = manager.page.get_by_role("region", name="So far")
+    await expect(so_far).to_contain_text("300 ml")
+
+    await put_config(bar, "volume_unit", "oz")
+
+    await expect(so_far).to_contain_text("10.1 oz")
+    await manager.open("/reconcile")
+    held = manager.page.get_by_role("region", name="Held pours")
+    await expect(held).to_contain_text(f"10.1 oz at tap {scene.tap.tap_id}")
+    await manager.press("Decide")
+    form = manager.page.get_by_role("article", name="Decide")
+    await expect(form).to_contain_text("10.1 oz")
+    for path in ("/menu", f"/tap/{scene.tap.tap_id}"):
+        await glass.goto(f"{bar.base_url}{path}")
+        await expect(glass.locator("body")).to_contain_text("€0.27 / oz")
+    await scene.fleet.authorize(scene.tap.tap_id, guest.card_uid)
+    await expect(glass.locator("body")).to_contain_text("€17.30 to spend · up to 65.0 oz now")
+    await manager.open(f"/visits/{guest.visit_id}/receipt")
+    await expect(manager.page.locator("body")).to_contain_text("300 ml")
+    own = await manager.page.get_by_role("link", name="/g/").get_attribute("href") or ""
+    await glass.goto(own)
+    await expect(glass.get_by_label("Pours")).to_contain_text("10.1 oz")
 
 
 async def test_a_refused_card_is_told_in_plain_words_and_what_to_do(

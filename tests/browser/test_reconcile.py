@@ -185,7 +185,7 @@ async def test_a_mismatch_is_settled_and_money_given_back_once(
 async def test_a_pos_notification_is_marked_sent_by_hand_or_tried_again(
     manager: "Staff", bar: RunningBar
 ) -> None:
-    await bar.ask("PUT", "/api/config/pos_adapter", json={"value": "nowhere"})
+    await bar.ask("PUT", "/api/config/pos_adapter", json={"value": "webhook"})
     guest = await bar.seat_guest(amount=1_234)
 
     async def waiting() -> int:

@@ -279,6 +279,19 @@ async def test_a_bad_request_is_denied_with_its_reason_and_locks_nothing(
     assert (await bar.get(f"/api/visits/{guest.visit_id}"))["active_tap_id"] is None
 
 
+@pytest.mark.parametrize("its_id", ["", "x" * 129, "x" * 8000, "a\0b", "b\u00e4r"])
+async def test_what_is_no_id_is_told_back_to_whoever_waits_for_it(
+    bar: RunningBar, its_id: str
+) -> None:
+    async with a_tap(bar) as tap:
+        await tap.say("authorize", json.dumps({"request_id": its_id}).encode())
+        await tap.say("pour", json.dumps({"client_tx_id": its_id, "volume_ml": "?"}).encode())
+        denied = await tap.next("authorize/result", request_id=its_id)
+        rejected = await tap.next("pour/result", client_tx_id=its_id)
+
+    assert (denied["reason"], rejected["status"]) == ("bad_request", "rejected")
+
+
 async def test_what_cannot_be_answered_keeps_nobody_waiting(bar: RunningBar) -> None:
     guest = await bar.seat_guest()
     async with a_tap(bar) as tap:

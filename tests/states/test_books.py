@@ -277,9 +277,7 @@ class Evening(RuleBasedStateMachine):
         if kept and status == "held":
             one.held[grant_id] = ("held", kept[1])
 
-    def _expected(
-        self, one: Person, report: Report, holder: str | None
-    ) -> tuple[str, int | None]:
+    def _expected(self, one: Person, report: Report, holder: str | None) -> tuple[str, int | None]:
         volume_ml = int(report.volume_ml)
         for entry in one.entered:
             if (entry.tap_id, entry.short_id) == (report.tap_id, report.short_id):

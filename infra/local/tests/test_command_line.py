@@ -1,6 +1,9 @@
 import os
 import socket
 import stat
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import jwt
@@ -29,6 +32,20 @@ def test_secrets_are_made_once_and_readable_by_their_owner_only(data_dir: DataDi
     made = credentials.load_or_make(data_dir)
     assert credentials.load_or_make(data_dir) == made
     assert stat.S_IMODE(data_dir.secrets.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("words", [["controller", "run"], ["controller"], ["simulate"]])
+def test_the_other_side_of_the_wire_is_told_its_own_arguments(
+    words: list[str], data_dir: DataDir
+) -> None:
+    command = [sys.executable, "-m", "pourline.local", *words, "--data-dir", str(data_dir.root)]
+    run = partial(subprocess.run, capture_output=True, text=True, timeout=60, check=False)
+
+    asked = run([*command, "--help"])
+    mistaken = run([*command, "--no-such-thing"])
+
+    assert (asked.returncode, asked.stdout.partition("\n")[0].startswith("usage: ")) == (0, True)
+    assert mistaken.stderr.endswith("--no-such-thing\n")
 
 
 def test_a_token_carries_its_level_and_is_signed_with_the_bars_key(

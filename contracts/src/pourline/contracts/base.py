@@ -30,6 +30,8 @@ VOLUME_ML_MAX = Decimal(10) ** 12
 """Numbers beyond this are no volume: a cellar of 10^9 ml kegs stays far below."""
 
 ID_CHARACTERS_MAX = 128
+ECHO_CHARACTERS_MAX = 8192
+"""What is no id of ours is told back all the same: its sender knows the answer by it."""
 
 RFC_3339 = re.compile(
     r"(?P<minute>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d):(?P<second>\d\d)(\.\d+)?"
@@ -118,7 +120,7 @@ def id_in(payload: bytes, name: str) -> str | None:
 
 def readable_id(found: object) -> str | None:
     """Return what stands for an id, if an answer can carry it."""
-    if not isinstance(found, str) or not 0 < len(found) <= ID_CHARACTERS_MAX or "\0" in found:
+    if not isinstance(found, str) or len(found) > ECHO_CHARACTERS_MAX:
         return None
     return found if found.isascii() or found == found.encode(errors="replace").decode() else None
 
@@ -154,6 +156,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_
 StaffId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 """An id that staff choose: a tap or a location."""
 _STORABLE = AfterValidator(_without_nul)
+EchoedId = Annotated[str, StringConstraints(max_length=ECHO_CHARACTERS_MAX)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=ID_CHARACTERS_MAX), _STORABLE]
 """An id made elsewhere; one that names nothing is unknown, never malformed."""
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), _STORABLE]

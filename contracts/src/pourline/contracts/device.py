@@ -11,6 +11,7 @@ from pourline.contracts.base import (
     VOLUME_ML_MAX,
     Amount,
     Count,
+    EchoedId,
     Id,
     Instant,
     Message,
@@ -141,7 +142,7 @@ class AuthorizeResult(Message):
     is wrong counts the time between the two from its question.
     """
 
-    request_id: Id
+    request_id: EchoedId
     decision: Decision
     reason: str
     message: str
@@ -194,7 +195,7 @@ class PourReport(Message):
 class PourResult(Message):
     """`tap/{tap}/pour/result`: the ledger's word; any status lets the device forget the pour."""
 
-    client_tx_id: Id | None
+    client_tx_id: EchoedId | None
     status: PourStatus
     amount: Amount | None = None
     balance: Total | None = None
@@ -261,7 +262,7 @@ class SpoutStatus(StrEnum):
 class SpoutPourResult(Message):
     """`spout/{device}/pour/result`."""
 
-    event_id: Id | None
+    event_id: EchoedId | None
     status: SpoutStatus
     volume_ml: Volume | None = None
     reason: str | None = None

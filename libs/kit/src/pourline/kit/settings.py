@@ -31,7 +31,9 @@ class FileSource(PydanticBaseSettingsSource):
 class ServiceSettings(BaseSettings):
     """What every service needs to know; each service adds its own."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
 
     service: str
     nats_url: str = Field("nats://127.0.0.1:4222", repr=False, description="The bus; our user.")

@@ -15,12 +15,16 @@ NAMES = {"controller": "run", "simulate": "simulate"}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Hand the remaining arguments on, with the way to the bar in the environment."""
+    """Hand the remaining arguments on, with the way to the bar in the environment.
+
+    `controller run …` is what the package itself is told; here the word may be left out.
+    """
     data_dir = DataDir(arguments.data_dir)
     for name, value in _way_to_the_bar(data_dir).items():
         os.environ.setdefault(name, value)
     main = import_module("pourline.controller.__main__").main
-    return int(main([NAMES[arguments.command], *arguments.rest]) or 0)
+    name, rest = NAMES[arguments.command], arguments.rest
+    return int(main([name, *(rest[1:] if rest[:1] == [name] else rest)]) or 0)
 
 
 def _way_to_the_bar(data_dir: DataDir) -> dict[str, str]:

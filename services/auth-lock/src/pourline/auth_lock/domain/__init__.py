@@ -30,6 +30,7 @@ from pourline.auth_lock.domain.configuration import (
     ConfigRule,
     fits,
     is_mail_address,
+    wanted,
 )
 from pourline.auth_lock.domain.tap_states import TapFacts, TapState, tap_state
 
@@ -61,4 +62,5 @@ __all__ = [
     "is_mail_address",
     "is_stale",
     "tap_state",
+    "wanted",
 ]

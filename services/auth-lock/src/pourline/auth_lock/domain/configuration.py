@@ -5,6 +5,7 @@ Sources: the outer contract's list of keys; requirement LK-7.
 
 import re
 from dataclasses import dataclass
+from typing import TypeGuard
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
@@ -38,7 +39,7 @@ CONFIG: dict[str, ConfigRule] = {
     "keg_low_ratio": ConfigRule(default=0.15, kind=float, least=0, most=1),
     "min_pour_ml": ConfigRule(default=50, kind=float, least=1, most=10_000),
     "sync_timeout_s": ConfigRule(default=120, kind=int, least=60, most=300),
-    "pos_adapter": ConfigRule(default="log", kind=str, pattern=r"[a-z][a-z0-9_-]{0,31}"),
+    "pos_adapter": ConfigRule(default="log", kind=str, pattern=r"noop|log|manual|webhook"),
     "currency": ConfigRule(default="EUR", kind=str, pattern=r"[A-Z]{3}"),
     "timezone": ConfigRule(default="UTC", kind=ZoneInfo),
     "business_day_begins": ConfigRule(
@@ -84,6 +85,25 @@ def fits(rule: ConfigRule, value: object) -> bool:
     if not isinstance(value, str):
         return False
     return _is_zone(value) if rule.kind is ZoneInfo else bool(re.fullmatch(rule.pattern, value))
+
+
+def wanted(rule: ConfigRule, value: object) -> str:
+    """Return what a key takes, in words for whoever gave it `value`, which it does not take."""
+    if rule.kind is bool:
+        return "true or false"
+    if rule.kind in (int, float):
+        return f"{'a whole number' if rule.kind is int else 'a number'} {rule.least} to {rule.most}"
+    if rule.kind is ZoneInfo:
+        return "a time zone by its IANA name, as Europe/Rome"
+    if rule.kind is not list:
+        return f"text of the form {rule.pattern}"
+    what = "card ids" if rule.of else "mail addresses (RFC 5322)"
+    others = [one for one in value if not _list_fits(rule.of, [one])] if _is_list(value) else []
+    return f"a list of {what}, {LIST_MAX} at most" + (f"; not {others[0]!r}" if others else "")
+
+
+def _is_list(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list)
 
 
 def _number_fits(rule: ConfigRule, value: object) -> bool:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from pourline.auth_lock.domain import CONFIG, LIST_MAX, fits, is_mail_address
+from pourline.auth_lock.domain import CONFIG, LIST_MAX, fits, is_mail_address, wanted
 from pourline.auth_lock.errors import (
     BadConfigValue,
     ConfigUnknown,
@@ -246,7 +246,7 @@ def _fitting(key: str, value: object) -> object:
     if rule is None:
         raise ConfigUnknown
     if not fits(rule, value):
-        raise BadConfigValue
+        raise BadConfigValue(f"{key} takes {wanted(rule, value)}.")
     return value
 
 

@@ -34,7 +34,7 @@ from pourline.ledger.domain import GrantState
 from pourline.ledger.errors import BalanceLimit, GrantSettled, GrantVoided, InsufficientBalance
 from pourline.ledger.store import accounts, copies, holds, pours
 
-POURS_OF_VISIT_MAX = 100
+POURS_OF_VISIT_MAX = 1000
 
 
 def known_id(text: str) -> UUID:
