@@ -1,7 +1,9 @@
 """What guests' screens say, and the keys of their own pages: values only."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,17 +14,20 @@ from pourline.console.pages.guest_keys import GuestKeys, evening_ends
 from pourline.console.pages.guest_page import first_name, limit_words
 from pourline.console.pages.menu_card import LOW, NOT_NOW, ON, OUT, offers
 from pourline.console.pages.tap_screen import FOAM_EVERY, FoamReports
-from pourline.console.pages.tap_screen_view import Phase, tap_screen_view
+from pourline.console.pages.tap_screen_view import Means, Phase, tap_screen_view
 from pourline.console.store import Board, TapLine
-from pourline.contracts.device import AlertMessage, TapState
+from pourline.contracts.base import Envelope
+from pourline.contracts.cellar import Beverage
+from pourline.contracts.device import AlertMessage, FlowReport, TapState
 from pourline.contracts.guests import AccessDenied
 from pourline.contracts.limits import LimitsLeft
 from pourline.contracts.money import VisitMoney
-from pourline.contracts.taps import Tap
+from pourline.contracts.taps import ConfigChanged, Tap
 from pourline.kit.ids import new_id
 from pourline.testkit.clock import FakeClock
 
 KEYS = GuestKeys(token_key="a key that only this test knows, long enough")
+Envelop = Callable[..., Envelope[Any]]
 NOW = datetime(2026, 7, 4, 22, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -49,6 +54,15 @@ def board_with(line: TapLine) -> Board:
     board = Board(clock=FakeClock(NOW))
     board.lines[line.tap.id] = line
     return board
+
+
+def left(*items: dict[str, object]) -> LimitsLeft:
+    return LimitsLeft.model_validate({"visit_id": "v", "as_of": NOW, "items": items})
+
+
+def means(*limits: dict[str, object], balance: int, held: int) -> Means:
+    money = VisitMoney(balance=balance, held=held, poured_ml=Decimal(0), pours=[])
+    return Means(money=money, limits=left(*limits))
 
 
 @given(visit=st.uuids())
@@ -88,13 +102,47 @@ def test_a_guests_page_ends_as_the_bars_next_day_begins(
 
 def test_a_tap_screen_says_a_first_name_and_what_is_left() -> None:
     line = TapLine(tap=tap(locked_by_visit=str(new_id()), guest_name="Viola Zimmermann"))
-    money = VisitMoney(balance=1_000, held=450, poured_ml=Decimal(0), pours=[])
 
-    view = tap_screen_view(board_with(line), line, None, money)
+    view = tap_screen_view(board_with(line), line, None, means(balance=1_000, held=450))
 
     assert (view.phase, view.head) == (Phase.CARD, "Hello Viola")
     assert view.note == "€10.00 to spend · up to 500 ml now"
     assert "Zimmermann" not in str(view)
+
+
+@pytest.mark.parametrize(
+    ("limits", "to_spend"),
+    [
+        ([], 4_750),
+        ([{"per": "visit", "amount": 5_000, "left_amount": 0}], 50),
+        ([{"per": "visit", "amount": 9_000, "left_amount": 8_000}], 4_750),
+        ([{"per": "window", "window_s": 3600, "amount": 900, "left_amount": 250}], 300),
+        ([{"per": "visit", "kind": "Beer", "amount": 500, "left_amount": 0}], 50),
+        ([{"per": "visit", "kind": "spirits", "amount": 500, "left_amount": 0}], 4_750),
+        ([{"per": "serving", "amount": 500, "left_amount": 500}], 4_750),
+        ([{"per": "visit", "volume_ml": 100, "left_volume_ml": 0}], 4_750),
+    ],
+)
+def test_what_is_to_spend_is_what_balance_and_spending_limits_both_leave(
+    limits: list[dict[str, object]], to_spend: int
+) -> None:
+    beer = Beverage(id="b", name="Pils", kind="beer", price_per_litre=900, created_at=NOW)
+
+    assert means(*limits, balance=4_750, held=50).to_spend(beer) == to_spend
+    assert means(*limits, balance=-1, held=0).to_spend(beer) == 0
+
+
+def test_a_guests_screens_speak_the_bars_unit(envelop: Envelop) -> None:
+    board = board_with(TapLine(tap=tap(locked_by_visit=str(new_id()), guest_name="Viola")))
+    board.hear(envelop(ConfigChanged(key="volume_unit", value="oz")))
+
+    carded = tap_screen_view(board, board.lines["3"], None, means(balance=1_000, held=450))
+    board.flow("3", FlowReport(volume_ml=Decimal(355), pulses=9, rate_ml_s=Decimal(40)))
+    pouring = tap_screen_view(board, board.lines["3"], None, None)
+
+    assert (carded.price, carded.note) == ("€0.27 / oz", "€10.00 to spend · up to 16.9 oz now")
+    assert (pouring.phase, pouring.big) == (Phase.POURING, "12.0 oz")
+    assert [one.price for one in offers(board, {})] == ["€0.27 / oz"]
 
 
 def test_a_refusal_is_told_for_a_moment_and_never_by_its_code() -> None:
@@ -162,10 +210,6 @@ def test_the_menu_says_whether_there_is_any_left(fields: dict[str, object], face
     ]
 
 
-def left(*items: dict[str, object]) -> LimitsLeft:
-    return LimitsLeft.model_validate({"visit_id": "v", "as_of": NOW, "items": items})
-
-
 def test_what_limits_leave_is_told_in_plain_words() -> None:
     hour = {"per": "window", "window_s": 3600, "kind": "beer", "volume_ml": 1000}
     evening = {"per": "visit", "amount": 5_000, "alcohol_g": 40}
@@ -177,6 +221,7 @@ def test_what_limits_leave_is_told_in_plain_words() -> None:
             {"per": "serving", "volume_ml": 500, "left_volume_ml": 500},
         ),
         "EUR",
+        "ml",
     ) == [
         "350 ml of 1,000 ml of beer left in any 1 hour",
         "€12.50 of €50.00 and 12.5 g of alcohol of 40 g of alcohol left this evening",
@@ -189,12 +234,16 @@ def test_what_limits_leave_is_told_in_plain_words() -> None:
             {"per": "visit", "kind": "spirits", "volume_ml": 0, "left_volume_ml": 0},
         ),
         "EUR",
+        "ml",
     ) == [
         "Nothing of beer left for now: 1,000 ml in any 1 hour is reached",
         "Nothing left: €50.00 or 40 g of alcohol this evening is reached",
         "No spirits are served to you",
     ]
-    assert limit_words(left(), "EUR") == []
+    assert limit_words(left(), "EUR", "ml") == []
+    assert limit_words(left(hour | {"left_volume_ml": 355}), "EUR", "oz") == [
+        "12.0 oz of 33.8 oz of beer left in any 1 hour"
+    ]
 
 
 def test_a_name_is_never_more_than_the_first_word() -> None:

@@ -275,8 +275,11 @@ def test_a_usual_shift_is_the_mean_of_those_that_poured() -> None:
         figures = NO_FIGURES | {"pours": pours, "volume_ml": pours * 300, "revenue": revenue}
         return shift_of(figures=figures)
 
-    assert usual([shift(0, 0)], "EUR") == []
-    assert usual([shift(10, 3_000), shift(0, 0), shift(21, 6_001)], "EUR") == [
+    shifts = [shift(10, 3_000), shift(0, 0), shift(21, 6_001)]
+
+    assert usual([shift(0, 0)], "EUR", "ml") == []
+    assert usual(shifts, "EUR", "oz")[1] == ("Volume", "157.2 oz")
+    assert usual(shifts, "EUR", "ml") == [
         ("Pours", "16"),
         ("Volume", "4,650 ml"),
         ("Revenue", "€45.00"),

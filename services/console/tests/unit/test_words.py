@@ -27,6 +27,29 @@ def test_a_litre_in_each_unit(unit: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("unit", "price_per_litre", "currency", "shown"),
+    [
+        ("ml", 900, "EUR", "€0.90 / 100 ml"),
+        ("cl", 900, "EUR", "€0.90 / 10 cl"),
+        ("oz", 900, "EUR", "€0.27 / oz"),
+        ("pint", 900, "USD", "$4.26 / pint"),
+        ("pint", 1_000_000, "JPY", f"JPY{words.NARROW_SPACE}473,176 / pint"),
+        ("cubit", 905, "EUR", "€0.91 / 100 ml"),
+        ("oz", 0, "EUR", "€0.00 / oz"),
+        ("oz", None, "EUR", ""),
+    ],
+)
+def test_a_price_is_told_for_what_is_compared_in_each_unit(
+    unit: str, price_per_litre: int | None, currency: str, shown: str
+) -> None:
+    assert words.price(price_per_litre, currency, unit) == shown
+
+
+def test_every_unit_of_volumes_has_one_of_prices() -> None:
+    assert words.PRICED_UNITS.keys() == words.VOLUME_UNITS.keys()
+
+
+@pytest.mark.parametrize(
     ("name", "shown"),
     [
         ("Window", "Tap 3 Window"),

@@ -16,12 +16,7 @@ from pourline.console import consumers, devices, pages
 from pourline.console.api import make_application
 from pourline.console.api.cron import CronDoor
 from pourline.console.api.gateway import Gateway
-from pourline.console.api.limits import (
-    MONITOR_CALLS_MAX,
-    SIGNATURES_MAX,
-    FailureLimit,
-    LoginLimit,
-)
+from pourline.console.api.limits import SIGNATURES_MAX, FailureLimit, LoginLimit, MonitorLimit
 from pourline.console.api.metrics import Counting, MetricsDoor, add_metrics
 from pourline.console.api.patience import KEEP_ALIVE_S, BoundedRequest
 from pourline.console.api.stream import StockStream
@@ -51,8 +46,6 @@ Live pages hold their connections for ever: those are closed.
 
 
 log = logging.getLogger(__name__)
-
-RAN_OFTEN_ENOUGH = "The monitor was called often enough for this minute."
 
 
 class HttpServer(uvicorn.Server):
@@ -101,7 +94,7 @@ async def build(*, settings: Settings, clock: Clock) -> Service:
     health = _health(bus, link, settings)
     logins = LoginLimit(clock=clock)
     revocations = Revocations(clock=clock)
-    monitor = FailureLimit(clock=clock, tries_max=MONITOR_CALLS_MAX, why=RAN_OFTEN_ENOUGH)
+    monitor = MonitorLimit(clock=clock)
     gateway = Gateway(
         caller=caller,
         token_key=settings.token_key,

@@ -1,5 +1,8 @@
 """What the HTTP edge refuses before it asks anybody."""
 
+import math
+from datetime import timedelta
+
 from pourline.kit.errors import Refusal
 
 
@@ -36,6 +39,15 @@ class TooOften(Refusal):
 
     code = "too_often"
     status = 429
+
+    def __init__(self, detail: str | None = None, *, wait: timedelta) -> None:
+        super().__init__(detail)
+        self.wait = wait
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return what says in how many whole seconds it may succeed (RFC 9110, 10.2.3)."""
+        return {"Retry-After": str(math.ceil(self.wait.total_seconds()))}
 
 
 class NoSuchPage(Refusal):

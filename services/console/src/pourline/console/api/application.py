@@ -27,7 +27,7 @@ from pourline.console.api.gateway import Gateway, problem_response
 from pourline.console.api.routes import ROUTES, Route
 from pourline.console.api.stream import StockStream
 from pourline.console.api.upkeep import add_upkeep
-from pourline.console.errors import NoSuchPage
+from pourline.console.errors import NoSuchPage, TooOften
 from pourline.contracts.device import SpoutPourResult
 from pourline.contracts.notices import MonitorRun
 from pourline.contracts.subjects import health
@@ -184,7 +184,10 @@ def _add_refusals(app: FastAPI) -> None:
     async def refused(request: Request, error: Exception) -> Response:
         del request
         problem = problem_of(error)
-        return problem_response(problem, problem.status)
+        response = problem_response(problem, problem.status)
+        if isinstance(error, TooOften):
+            response.headers.update(error.headers)
+        return response
 
     app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(Exception, refused)

@@ -9,7 +9,7 @@ import hmac
 from fastapi import Request
 from starlette.responses import Response
 
-from pourline.console.api.limits import FailureLimit
+from pourline.console.api.limits import MonitorLimit
 from pourline.console.api.tokens import SCHEME
 from pourline.console.errors import Unauthorized
 from pourline.contracts.notices import MonitorRun, RunMonitor
@@ -22,7 +22,7 @@ ACTOR = "cron"
 class CronDoor:
     """Runs the inventory monitor for whoever knows the secret; without one nobody does."""
 
-    def __init__(self, *, caller: Caller, secret: str, calls: FailureLimit) -> None:
+    def __init__(self, *, caller: Caller, secret: str, calls: MonitorLimit) -> None:
         self._caller = caller
         self._secret = secret.encode()
         self._calls = calls

@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from pourline.console.api.bodies import UnreadableBodyError, fields_of, read_body, wire
-from pourline.console.api.limits import FailureLimit, LoginLimit, Who
+from pourline.console.api.limits import FailureLimit, LoginLimit, MonitorLimit, Who
 from pourline.console.api.routes import Route
 from pourline.console.api.shapes import SHEETS, Shapes
 from pourline.console.api.tokens import Bearer, Tokens
@@ -58,7 +58,7 @@ class Gateway:
         revocations: Revocations,
         logins: LoginLimit,
         signatures: FailureLimit,
-        monitor: FailureLimit,
+        monitor: MonitorLimit,
     ) -> None:
         self._caller = self.caller = caller
         self._tokens = Tokens(key=token_key, revocations=revocations)

@@ -17,7 +17,8 @@ ADDRESS_LOGINS_MAX = 120
 SIGNATURES_MAX = 30
 """More than a device whose secret was rotated meanwhile sends in a window."""
 MONITOR_CALLS_MAX = 10
-"""Calls of the inventory monitor in a window: the contract's number."""
+"""Calls of the inventory monitor in a window: the contract's number, for each who calls it."""
+RAN_OFTEN_ENOUGH = "The monitor was called often enough for this minute."
 WINDOW = timedelta(minutes=1)
 NAMES_MAX = 10_000
 """Names counted at once; past it the oldest windows are forgotten, so that memory is bounded."""
@@ -49,6 +50,17 @@ class LoginLimit:
         self._addresses.give_back(("", address))
 
 
+class MonitorLimit:
+    """Counts calls of the inventory monitor: one who calls too often keeps nobody else from it."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._calls = FailureLimit(clock=clock, tries_max=MONITOR_CALLS_MAX, why=RAN_OFTEN_ENOUGH)
+
+    def take(self, who: Who) -> None:
+        """Count a call of `who`, an actor and a path; raises `TooOften`."""
+        self._calls.take(who)
+
+
 class FailureLimit:
     """Counts tries; one that is given back, because it succeeded, never was."""
 
@@ -65,7 +77,7 @@ class FailureLimit:
         if now - began >= WINDOW:
             began, tries = now, 0
         if tries >= self._tries_max:
-            raise TooOften(self._why)
+            raise TooOften(self._why, wait=began + WINDOW - now)
         self._tries.pop(who, None)
         self._tries[who] = (began, tries + 1)
         if len(self._tries) > NAMES_MAX:

@@ -142,7 +142,10 @@ def json_of(health: SpoutHealthRow) -> dict[str, Any]:
 
 
 def sheet(answer: bytes, columns: Sequence[str]) -> str:
-    """Return a page of a list as CSV with a header line; what is no plain value stands as JSON."""
+    """Return a page of a list as CSV with a header line.
+
+    A truth stands as in JSON and so does what is no plain value; null is an empty cell.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, extrasaction="ignore")
     writer.writeheader()
@@ -155,4 +158,4 @@ def sheet(answer: bytes, columns: Sequence[str]) -> str:
 def _cell(value: object) -> object:
     if isinstance(value, str) and value.startswith(FORMULA):
         return f"'{value}"
-    return orjson.dumps(value).decode() if isinstance(value, dict | list) else value
+    return orjson.dumps(value).decode() if isinstance(value, bool | dict | list) else value

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from pourline.console.errors import TooOften
 from pourline.console.pages.staff import COOKIE, Badges, Staff
 from pourline.contracts.staff import LoggedOut, RevokeToken
 from pourline.contracts.taps import Session
@@ -96,7 +97,10 @@ def _refused(error: Exception, username: str, *, wrong: str) -> Response:
         case 503:
             return _form("The bar is not answering. Try again in a moment.", username, 503)
         case 429:
-            return _form(outcome.detail, username, 429)
+            response = _form(outcome.detail, username, 429)
+            if isinstance(error, TooOften):
+                response.headers.update(error.headers)
+            return response
         case _:
             log.info("page_login_refused", extra={"username": username, "code": outcome.code})
             return _form(wrong, username, 401)

@@ -66,15 +66,17 @@ async def _limits(site: Site, visit: Visit) -> LimitsLeft | None:
     return None
 
 
-def limit_words(left: LimitsLeft, currency: str) -> list[str]:
+def limit_words(left: LimitsLeft, currency: str, unit: str) -> list[str]:
     """Say in plain words what each limit leaves."""
-    return [_limit(one, currency) for one in left.items]
+    return [_limit(one, currency, unit) for one in left.items]
 
 
-def _limit(limit: LimitLeft, currency: str) -> str:
+def _limit(limit: LimitLeft, currency: str, unit: str) -> str:
+    wholes = _measures(limit, currency, unit)
+    whole = " or ".join(wholes)
     kind = f" of {limit.kind}" if limit.kind else ""
     if limit.per is LimitScope.SERVING:
-        return f"At most {' or '.join(_measures(limit, currency))}{kind} at a time"
+        return f"At most {whole}{kind} at a time"
     if limit.volume_ml == 0:
         return f"No {limit.kind or 'drinks'} are served to you"
     over = "this evening"
@@ -82,10 +84,10 @@ def _limit(limit: LimitLeft, currency: str) -> str:
         over = f"in any {_span(limit.window_s or 0)}"
     if not all(_lefts(limit)):
         wait = " for now" if limit.per is LimitScope.WINDOW else ""
-        return (
-            f"Nothing{kind} left{wait}: {' or '.join(_measures(limit, currency))} {over} is reached"
-        )
-    return f"{' and '.join(_measures(limit, currency, is_left=True))}{kind} left {over}"
+        return f"Nothing{kind} left{wait}: {whole} {over} is reached"
+    lefts = _measures(limit, currency, unit, is_left=True)
+    said = [f"{left} of {most}" for left, most in zip(lefts, wholes, strict=True)]
+    return f"{' and '.join(said)}{kind} left {over}"
 
 
 def _lefts(limit: LimitLeft) -> list[Decimal | int]:
@@ -94,20 +96,17 @@ def _lefts(limit: LimitLeft) -> list[Decimal | int]:
     return [one for one in lefts if one is not None]
 
 
-def _measures(limit: LimitLeft, currency: str, *, is_left: bool = False) -> list[str]:
+def _measures(limit: LimitLeft, currency: str, unit: str, *, is_left: bool = False) -> list[str]:
     volume_ml = limit.left_volume_ml if is_left else limit.volume_ml
     amount = limit.left_amount if is_left else limit.amount
     grams = limit.left_alcohol_g if is_left else limit.alcohol_g
     said = []
     if volume_ml is not None:
-        said.append(words.volume(volume_ml))
+        said.append(words.volume(volume_ml, unit))
     if amount is not None:
         said.append(words.money(amount, currency))
     if grams is not None:
         said.append(f"{grams.normalize():f} g of alcohol")
-    if is_left:
-        wholes = _measures(limit, currency)
-        said = [f"{left} of {whole}" for left, whole in zip(said, wholes, strict=True)]
     return said
 
 
@@ -143,6 +142,8 @@ def _page(
     names: dict[str, str],
     left: LimitsLeft | None,
 ) -> str:
+    unit = board.volume_unit
+
     def paid(amount: int) -> str:
         return words.money(amount, receipt.currency)
 
@@ -155,9 +156,9 @@ def _page(
         is_cut_off=visit.cut_off_at is not None,
         balance=paid(money.balance),
         held=paid(money.held) if money.held else "",
-        poured=words.volume(receipt.poured_ml),
+        poured=words.volume(receipt.poured_ml, unit),
         spent=paid(receipt.spent),
-        limits=limit_words(left, receipt.currency) if left else [],
+        limits=limit_words(left, receipt.currency, unit) if left else [],
         pours=list(_pours(board, receipt, names)),
         lines=_lines(board, receipt),
         as_of=words.clock_time(board.now(), board.timezone),
@@ -170,7 +171,7 @@ def _pours(board: Board, receipt: Receipt, names: dict[str, str]) -> Iterable[Li
         yield Line(
             when=in_calendar(one.at).astimezone(board.timezone).strftime("%H:%M"),
             what=names.get(one.beverage_id or "") or "Beverage",
-            detail=f"{words.volume(one.volume_ml)} at tap {one.tap_id}",
+            detail=f"{words.volume(one.volume_ml, board.volume_unit)} at tap {one.tap_id}",
             amount="waits" if one.status == "held" else paid,
         )
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 
 from pourline.console.pages import words
 from pourline.console.pages.paper import PAGES_MAX
@@ -44,13 +43,6 @@ async def drinks(caller: Caller) -> dict[str, Beverage]:
     return found
 
 
-def price_100_ml(price_per_litre: int | None, currency: str) -> str:
-    """Write a price as guests compare it, for 100 ml, rounded half up like any amount."""
-    if price_per_litre is None:
-        return ""
-    return f"{words.money(words.cost(Decimal(100), price_per_litre), currency)} / 100 ml"
-
-
 def kind_words(drink: Beverage | None) -> str:
     """Say what kind of drink it is and how strong."""
     if drink is None:
@@ -71,7 +63,7 @@ def _offer(board: Board, line: TapLine, known: Mapping[str, Beverage]) -> Offer:
         tap_id=tap.id,
         drink=tap.beverage or "",
         kind=kind_words(known.get(tap.beverage_id or "")),
-        price=price_100_ml(tap.price_per_litre, board.currency),
+        price=words.price(tap.price_per_litre, board.currency, board.volume_unit),
         face=_face(board, line),
     )
 

@@ -1,6 +1,7 @@
 """A visit's receipt on paper: what was poured, what was paid, what is left."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
@@ -66,11 +67,14 @@ def _page(
     def money(amount: int) -> str:
         return words.money(amount, receipt.currency)
 
+    def volume(volume_ml: Decimal) -> str:
+        return words.volume(volume_ml, words.ON_PAPER)
+
     pours = [
         Line(
             when=in_calendar(one.at).astimezone(zone).strftime("%H:%M"),
             what=names.get(one.beverage_id) or "Beverage",
-            detail=f"tap {one.tap_id}, {words.volume(one.volume_ml)}, no. {one.short_id}",
+            detail=f"tap {one.tap_id}, {volume(one.volume_ml)}, no. {one.short_id}",
             amount="waits" if one.status == "held" else money(one.amount),
         )
         for one in receipt.pours
@@ -92,7 +96,7 @@ def _page(
         until=receipt.until.astimezone(zone).strftime("%d %b %Y, %H:%M") if receipt.until else "",
         pours=pours,
         lines=lines,
-        poured=words.volume(receipt.poured_ml),
+        poured=volume(receipt.poured_ml),
         spent=money(receipt.spent),
         before=money(receipt.balance_before),
         after=money(receipt.balance_after),

@@ -169,7 +169,8 @@ class Reconcile(View):
         """Show the lists, if something of them changed, and the form."""
         owing = [one.tap for one in self.screen.board.lines.values() if one.tap.pending_sync]
         owing.sort(key=lambda tap: tap.id)
-        shown = self._owed, [(tap.id, tap.pending_sync, tap.online) for tap in owing]
+        owes = [(tap.id, tap.pending_sync, tap.online) for tap in owing]
+        shown = self._owed, owes, self.screen.board.volume_unit
         if shown != self._shown:
             self._shown = shown
             self._list.clear()

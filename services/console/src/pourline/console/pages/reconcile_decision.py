@@ -73,7 +73,7 @@ class DecisionForm:
             with Part("dl", "facts"):
                 fact("Tap", pour.tap_id)
                 fact("Number", pour.short_id or "none")
-                fact("Volume", words.volume(pour.volume_ml))
+                fact("Volume", words.volume(pour.volume_ml, board.volume_unit))
                 if pour.price_per_litre is not None:
                     cost = words.cost(pour.volume_ml, pour.price_per_litre)
                     fact("Would cost", words.money(cost, board.currency))

@@ -106,7 +106,8 @@ def _tap(tap: Tap, works: Works) -> None:
 
 def _held(board: Board, pour: Pour, owed: Owed, works: Works) -> None:
     whose = owed.names.get(pour.client_tx_id) or "Unknown guest"
-    main = f"{whose} · {words.volume(pour.volume_ml)} at tap {pour.tap_id}"
+    poured = words.volume(pour.volume_ml, board.volume_unit)
+    main = f"{whose} · {poured} at tap {pour.tap_id}"
     with _row(main, f"{words.age(pour.ended_at, board.now())} · {why_held(pour)}"):
         if works.decide:
             button("Decide", "primary", partial(works.decide, pour), "gavel")
@@ -116,7 +117,8 @@ def _held(board: Board, pour: Pour, owed: Owed, works: Works) -> None:
 
 def _mismatch(board: Board, one: Mismatch, owed: Owed, works: Works) -> None:
     whose = owed.names.get(one.told.client_tx_id) or "Unknown guest"
-    booked, told = words.volume(one.booked.volume_ml), words.volume(one.told.volume_ml)
+    booked = words.volume(one.booked.volume_ml, board.volume_unit)
+    told = words.volume(one.told.volume_ml, board.volume_unit)
     main = f"{whose} · {booked} in the books at tap {one.told.tap_id}"
     said = one.alert.message if one.told is one.booked else f"The tap says {told}"
     with _row(main, f"{words.age(one.alert.opened_at, board.now())} · {said}"):

@@ -58,9 +58,9 @@ class MismatchForm:
             with Part("dl", "facts"):
                 fact("Tap", pour.tap_id)
                 fact("Number", pour.short_id or "none")
-                fact("In the books", words.volume(pour.volume_ml))
+                fact("In the books", words.volume(pour.volume_ml, board.volume_unit))
                 if one.told is not pour:
-                    fact("The tap says", words.volume(one.told.volume_ml))
+                    fact("The tap says", words.volume(one.told.volume_ml, board.volume_unit))
                 fact("Paid", words.money(pour.amount, board.currency))
                 fact("Entered by", pour.entered_by or "the tap")
             self._amount = field(f"Give back in {board.currency} (none: leave empty)", length=13)

@@ -59,7 +59,8 @@ class SettingsLimits:
 
     def show(self) -> None:
         """Show the profiles, if they are others."""
-        shown = self._profiles, self._screen.board.currency
+        board = self._screen.board
+        shown = self._profiles, board.currency, board.volume_unit
         if shown == self._shown:
             return
         self._shown = shown

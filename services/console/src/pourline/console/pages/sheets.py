@@ -138,7 +138,7 @@ async def _rows(caller: Caller, query: Query, sheet: Sheet) -> list[Message]:
 
 
 def text_of(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> Response:
-    """Return rows as CSV with a header line."""
+    """Return rows as CSV with a header line: truths as in JSON, an empty cell for null."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, extrasaction="ignore")
     writer.writeheader()
@@ -150,4 +150,6 @@ def text_of(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> Response:
 def _cell(value: object) -> object:
     if isinstance(value, str) and value.startswith(FORMULA):
         return f"'{value}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return value

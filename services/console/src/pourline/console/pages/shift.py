@@ -160,14 +160,15 @@ class ShiftView(View):
                     Words("span", text="Print the report")
 
     def _show_figures(self, shift: ShiftReport) -> None:
-        if shift.figures == self._figures_shown:
+        figures, board = shift.figures, self.screen.board
+        currency, unit = board.currency, board.volume_unit
+        if (figures, currency, unit) == self._figures_shown:
             return
-        self._figures_shown = shift.figures
-        figures, currency = shift.figures, self.screen.board.currency
+        self._figures_shown = figures, currency, unit
         self._figures.clear()
         with self._figures:
             fact("Pours", f"{figures.pours:,}")
-            fact("Volume", words.volume(figures.volume_ml))
+            fact("Volume", words.volume(figures.volume_ml, unit))
             fact("Revenue", words.money(figures.revenue, currency))
             fact("Paid in", words.money(figures.topups, currency))
             fact("Paid back", words.money(figures.refunds, currency))
@@ -175,7 +176,7 @@ class ShiftView(View):
             fact("Float", words.money(shift.opening_float, currency))
         self._usual.clear()
         with self._usual:
-            for what, value in usual(self._before, currency):
+            for what, value in usual(self._before, currency, unit):
                 fact(what, value)
 
     async def _open(self) -> None:
@@ -198,7 +199,7 @@ class ShiftView(View):
         self.show()
 
 
-def usual(before: Sequence[Shift], currency: str) -> list[tuple[str, str]]:
+def usual(before: Sequence[Shift], currency: str, unit: str) -> list[tuple[str, str]]:
     """Return the mean figures of closed shifts that poured, and of how many."""
     poured = [one.figures for one in before if one.figures.pours]
     if not poured:
@@ -209,7 +210,7 @@ def usual(before: Sequence[Shift], currency: str) -> list[tuple[str, str]]:
     revenue = Decimal(sum(one.revenue for one in poured)) / number
     return [
         ("Pours", f"{round(pours):,}"),
-        ("Volume", words.volume(volume_ml)),
+        ("Volume", words.volume(volume_ml, unit)),
         ("Revenue", words.money(round(revenue), currency)),
         ("Mean of", words.count(number, "shift", "shifts")),
     ]

@@ -134,7 +134,7 @@ def _member(name: str, joined: datetime, left: datetime | None, zone: ZoneInfo) 
 def _figures(figures: ShiftFigures, currency: str) -> list[tuple[str, str]]:
     return [
         ("Pours", f"{figures.pours:,}"),
-        ("Volume", words.volume(figures.volume_ml)),
+        ("Volume", words.volume(figures.volume_ml, words.ON_PAPER)),
         ("Revenue", words.money(figures.revenue, currency)),
         ("Paid in", words.money(figures.topups, currency)),
         ("Paid back", words.money(figures.refunds, currency)),
@@ -167,6 +167,6 @@ def _row(line: ReportLine, names: Mapping[str | None, str], currency: str, *, se
     return Row(
         what=f"{name}, {WHATS.get(line.what, line.what)}" if several else name,
         count=f"{line.count:,}x",
-        volume=words.volume(line.volume_ml) if line.volume_ml else "",
+        volume=words.volume(line.volume_ml, words.ON_PAPER) if line.volume_ml else "",
         amount=amount,
     )

@@ -17,9 +17,10 @@ from pourline.console.pages.parts import (
     set_prop,
 )
 from pourline.console.pages.shell import Site
-from pourline.console.pages.tap_screen_view import Phase, TapScreenView, tap_screen_view
+from pourline.console.pages.tap_screen_view import Means, Phase, TapScreenView, tap_screen_view
 from pourline.contracts.cellar import Beverage
 from pourline.contracts.guests import GetVisit, Visit
+from pourline.contracts.limits import GetLimitsLeft, LimitsLeft
 from pourline.contracts.money import GetVisitMoney, VisitMoney
 from pourline.contracts.taps import ReportFoam, Tap
 from pourline.kit.errors import TROUBLE, Refusal
@@ -67,7 +68,7 @@ class TapScreen(Panel):
         self._tap_id = tap_id
         self._foam = foam
         self._drinks: dict[str, Beverage] = {}
-        self._money: tuple[str, VisitMoney] | None = None
+        self._means: tuple[str, Means] | None = None
         self._shown: object = None
         super().__init__(site)
 
@@ -97,13 +98,21 @@ class TapScreen(Panel):
         line = self.board.lines.get(self._tap_id)
         visit_id = line.tap.locked_by_visit if line else None
         if visit_id is None:
-            self._money = None
+            self._means = None
         else:
-            visit = await self.ask(GetVisit(visit_id=visit_id), Visit)
-            query = GetVisitMoney(visit_id=visit_id, guest_id=visit.guest.id)
-            self._money = visit_id, await self.ask(query, VisitMoney)
+            self._means = visit_id, await self._means_of(visit_id)
         if line and line.tap.beverage_id not in self._drinks:
             self._drinks = await drinks(self.site.caller)
+
+    async def _means_of(self, visit_id: str) -> Means:
+        visit = await self.ask(GetVisit(visit_id=visit_id), Visit)
+        query = GetVisitMoney(visit_id=visit_id, guest_id=visit.guest.id)
+        money = await self.ask(query, VisitMoney)
+        if visit.limit_profile is None:
+            return Means(money=money)
+        return Means(
+            money=money, limits=await self.ask(GetLimitsLeft(visit_id=visit_id), LimitsLeft)
+        )
 
     def show(self) -> None:
         """Show what happens at the tap."""
@@ -111,11 +120,11 @@ class TapScreen(Panel):
         if line is None:
             self._unknown()
             return
-        money = None
-        if self._money and self._money[0] == line.tap.locked_by_visit:
-            money = self._money[1]
+        means = None
+        if self._means and self._means[0] == line.tap.locked_by_visit:
+            means = self._means[1]
         drink = self._drinks.get(line.tap.beverage_id or "")
-        view = tap_screen_view(self.board, line, drink, money)
+        view = tap_screen_view(self.board, line, drink, means)
         if view == self._shown:
             return
         self._shown = view

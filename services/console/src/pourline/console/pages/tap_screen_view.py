@@ -7,10 +7,11 @@ from enum import Enum
 
 from pourline.console.pages import words
 from pourline.console.pages.guest_page import first_name
-from pourline.console.pages.menu_card import kind_words, price_100_ml
+from pourline.console.pages.menu_card import kind_words
 from pourline.console.store import Board, TapLine
 from pourline.contracts.cellar import Beverage
 from pourline.contracts.device import TapState
+from pourline.contracts.limits import LimitLeft, LimitScope, LimitsLeft
 from pourline.contracts.money import VisitMoney
 
 SUMMARY_FOR = timedelta(seconds=20)
@@ -44,6 +45,38 @@ class TapScreenView:
     may_report: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """The money of the guest who holds the tap, and what the visit's limits leave, if it has any.
+
+    What is held for an open grant counts against a limit already, but not against the balance.
+    """
+
+    money: VisitMoney
+    limits: LimitsLeft | None = None
+
+    def to_spend(self, drink: Beverage | None) -> int:
+        """Return what balance and spending limits leave for a drink, in minor units.
+
+        It may be one short for an open grant, never over: auth-lock rounds what one costs up.
+        """
+        lefts = [
+            one.left_amount + self.money.held
+            for one in (self.limits.items if self.limits else [])
+            if one.left_amount is not None and _is_about(one, drink)
+        ]
+        return max(min([self.money.balance, *lefts]), 0)
+
+
+def _is_about(limit: LimitLeft, drink: Beverage | None) -> bool:
+    """Return whether a limit bounds what may be spent on a drink; a serving's bounds one only."""
+    if limit.per is LimitScope.SERVING:
+        return False
+    if limit.kind is None or drink is None:
+        return True
+    return limit.kind.casefold() == drink.kind.casefold()
+
+
 DENIALS = {
     "unknown_card": ("This card is not known", "Please check in at the bar."),
     "unreadable_card": ("The card could not be read", "Hold it flat against the reader."),
@@ -69,13 +102,13 @@ CLOSED = {
 
 
 def tap_screen_view(
-    board: Board, line: TapLine, drink: Beverage | None, money: VisitMoney | None
+    board: Board, line: TapLine, drink: Beverage | None, means: Means | None
 ) -> TapScreenView:
-    """Return what the screen says; `money` is that of the guest who holds the tap."""
+    """Return what the screen says; `means` are those of the guest who holds the tap."""
     now, tap = board.now(), line.tap
     refusal = board.refusals.at(tap.id, now)
     if tap.locked_by_visit:
-        return _held(board, line, drink, money)
+        return _held(board, line, drink, means)
     if refusal:
         head, note = DENIALS.get(refusal.reason, DENIED_OTHERWISE)
         return _view(board, line, drink, Phase.DENIED, "block", head, note=note)
@@ -90,12 +123,13 @@ def tap_screen_view(
 
 
 def _held(
-    board: Board, line: TapLine, drink: Beverage | None, money: VisitMoney | None
+    board: Board, line: TapLine, drink: Beverage | None, means: Means | None
 ) -> TapScreenView:
     tap, now = line.tap, board.now()
     head = f"Hello {first_name(tap.guest_name or '')}"
     flow = line.shown_flow(now)
     price = tap.price_per_litre
+    left = _left(board, drink, means, price)
     if flow is not None and flow.volume_ml > 0:
         cost = words.money(words.cost(flow.volume_ml, price or 0), board.currency)
         return _view(
@@ -105,23 +139,23 @@ def _held(
             Phase.POURING,
             "sports_bar",
             head,
-            big=words.volume(flow.volume_ml),
+            big=words.volume(flow.volume_ml, board.volume_unit),
             beside=cost,
-            note=_left(board, money, price),
+            note=left,
             may_report=True,
         )
-    note = _left(board, money, price) or "You may pour."
+    note = left or "You may pour."
     return _view(board, line, drink, Phase.CARD, "lock_open", head, big="Pour now", note=note)
 
 
-def _left(board: Board, money: VisitMoney | None, price: int | None) -> str:
+def _left(board: Board, drink: Beverage | None, means: Means | None, price: int | None) -> str:
     """Say what a guest may still spend, and what the money set aside buys now."""
-    if money is None:
+    if means is None:
         return ""
-    said = f"{words.money(max(money.balance, 0), board.currency)} to spend"
-    if money.held and price:
-        most = Decimal(money.held * 1000 // price)
-        said += f" · up to {words.volume(most)} now"
+    said = f"{words.money(means.to_spend(drink), board.currency)} to spend"
+    if means.money.held and price:
+        most = Decimal(means.money.held * 1000 // price)
+        said += f" · up to {words.volume(most, board.volume_unit)} now"
     return said
 
 
@@ -138,7 +172,7 @@ def _summary(
         Phase.DONE,
         "check_circle",
         "Cheers",
-        big=words.volume(last.volume_ml),
+        big=words.volume(last.volume_ml, board.volume_unit),
         beside=words.money(last.amount, board.currency),
         note="It is on your account.",
         may_report=True,
@@ -167,6 +201,6 @@ def _view(  # noqa: PLR0913 a screen has so many words
         note=note,
         drink=line.tap.beverage or "Nothing on tap",
         kind=kind_words(drink),
-        price=price_100_ml(line.tap.price_per_litre, board.currency),
+        price=words.price(line.tap.price_per_litre, board.currency, board.volume_unit),
         may_report=may_report,
     )

@@ -19,6 +19,16 @@ VOLUME_UNITS = {
 }
 """Millilitres in each unit, digits shown, its word; ounce and pint as the United States have them
 (NIST Handbook 44, appendix C)."""
+ON_PAPER = "ml"
+"""The unit of what is printed, whatever screens show."""
+PRICED_UNITS = {
+    "ml": (Decimal(100), "100 ml"),
+    "cl": (Decimal(100), "10 cl"),
+    "oz": (VOLUME_UNITS["oz"][0], "oz"),
+    "pint": (VOLUME_UNITS["pint"][0], "pint"),
+}
+"""Millilitres that a price for guests is told for in each unit, and how they are called: what a
+card prints where that unit is at home."""
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 24 * 3600
 
 
@@ -47,11 +57,22 @@ def amount_of(text: str, currency: str) -> int | None:
     return int(found[1] + (found[2] or "").ljust(digits, "0"))
 
 
-def volume(volume_ml: Decimal, unit: str = "ml") -> str:
+def volume(volume_ml: Decimal, unit: str) -> str:
     """Write millilitres in the bar's unit: `18,600 ml`, `1,860.0 cl`, `16.9 oz`, `1.06 pints`."""
     size, digits, word = VOLUME_UNITS.get(unit, VOLUME_UNITS["ml"])
     shown = (volume_ml / size).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
     return f"{shown:,} {word}"
+
+
+def price(price_per_litre: int | None, currency: str, unit: str) -> str:
+    """Write a price as guests compare it: `€0.90 / 100 ml`, `€0.27 / oz`; nothing for none.
+
+    It is worked out exactly and rounded half up to the minor unit to be shown; nobody pays by it.
+    """
+    if price_per_litre is None:
+        return ""
+    priced_ml, word = PRICED_UNITS.get(unit, PRICED_UNITS["ml"])
+    return f"{money(cost(priced_ml, price_per_litre), currency)} / {word}"
 
 
 def cost(volume_ml: Decimal, price_per_litre: int) -> int:

@@ -34,7 +34,8 @@ class Route:
     names another owner's data; `refers` likewise for a field of the body. `settles` names the
     services that must have taken in what happened before the answer goes out, so that the next
     request finds it there. `limited` counts failed tries by the name that the body gives;
-    `counted` counts every call of whoever asks. `ends_token` ends the token that is asked with.
+    `counted` counts every call as one of the inventory monitor's. `ends_token` ends the token
+    that is asked with.
     """
 
     method: str
