@@ -83,6 +83,15 @@ async def test_an_active_visit_blocks_and_an_empty_bar_closes(bar: RunningBar, s
     assert report["cash_difference"] == 9_900 - report["cash_expected"]
     await bar.seat_guest()  # the fence is gone with the answer
 
+    async def lines() -> list[Json]:
+        found: list[Json] = (await bar.get("/api/audit", subject=f"shift:{shift['id']}"))["items"]
+        return found
+
+    said, began = await until(lines, lambda found: len(found) == 2)
+    assert (began["action"], began["after"]["opening_float"]) == ("shift_opened", 10_000)
+    assert (said["action"], said["reason"]) == ("shift_closed", "all fine")
+    assert said["after"]["counted_cash"] == 9_900
+
 
 @pytest.mark.requirement("SH-2", "SY-1")
 async def test_pours_to_sync_and_held_pours_block(

@@ -4,12 +4,14 @@ import logging
 
 import psycopg
 import pytest
+from pourline.contracts.device import SpoutHealth
 from pourline.kit.errors import (
     Delivery,
     Malformed,
     NotFound,
     Rejected,
     Retryable,
+    first_fault,
     outcome_of,
 )
 from pydantic import BaseModel, ValidationError
@@ -62,3 +64,10 @@ def test_a_contract_breach_names_the_field() -> None:
         Order.model_validate({"amount": "much"})
 
     assert outcome_of(breach.value).detail.startswith("amount: ")
+
+
+def test_a_fault_in_one_of_several_choices_names_the_field_and_no_validator() -> None:
+    with pytest.raises(ValidationError) as refused:
+        SpoutHealth.model_validate_json(b'{"online": true, "battery_pct": 150}')
+
+    assert first_fault(refused.value).startswith("battery_pct: ")

@@ -40,6 +40,7 @@ RFC_3339 = re.compile(
 )
 _THREE_DECIMALS = Decimal("0.001")
 _SIX_DECIMALS = Decimal("0.000001")
+_TWELVE_DECIMALS = Decimal("0.000000000001")
 
 
 def _only_numbers(value: object) -> object:
@@ -139,6 +140,8 @@ Volume = Annotated[Decimal, _rounded(_THREE_DECIMALS), *_NUMBER]
 """Millilitres, exact, 3 decimals, excess rounded half up."""
 Quantity = Annotated[Decimal, _rounded(_SIX_DECIMALS), *_NUMBER]
 """A stock quantity in its item's unit, exact, 6 decimals, excess rounded half up."""
+Factor = Annotated[Decimal, _rounded(_TWELVE_DECIMALS), *_NUMBER]
+"""Millilitres a pulse, exact, 12 decimals, excess rounded half up."""
 QuantitySum = Annotated[Decimal, *_NUMBER]
 """A sum of quantities; it may pass what a single one may be."""
 Ratio = Annotated[Decimal, *_NUMBER, Field(ge=0, le=1)]

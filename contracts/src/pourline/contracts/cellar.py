@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field, model_validator
 from pourline.contracts.base import (
     Command,
     Event,
+    Factor,
     Id,
     IdPage,
     Instant,
@@ -324,7 +325,7 @@ class Calibrate(Command):
             serialization_alias="inventoryItemId",
         ),
     ]
-    ml_per_pulse: Annotated[Quantity | None, Field(gt=0, le=1000, alias="mlPerPulse")] = None
+    ml_per_pulse: Annotated[Factor | None, Field(gt=0, le=1000, alias="mlPerPulse")] = None
     channel: Annotated[int, Field(strict=True, ge=0, le=255)] = 0
     samples: Annotated[list[Sample], Field(min_length=1, max_length=SAMPLES_MAX)] | None = None
     effective_from: Annotated[Instant | None, Field(alias="effectiveFrom")] = None
@@ -347,7 +348,7 @@ class Calibration(Message):
     device_id: Id
     item_id: Id
     channel: int
-    ml_per_pulse: Quantity
+    ml_per_pulse: Factor
     effective_from: Instant
     source: str = "given"
     samples: int | None = None

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from pourline.contracts.base import (
     Command,
+    Count,
     Event,
     Id,
     Instant,
@@ -156,6 +157,23 @@ class SpoutHealthChanged(Event):
     rssi_dbm: int | None = None
     firmware: str | None = None
     last_seen_at: Instant | None = None
+    at: Instant
+
+
+class SpoutPourMissed(Event):
+    """A spout's meter counted more than the spout reported: it ran and no pour told of it.
+
+    `volume_ml` goes by what its pours were worth. Told once for each growth.
+    """
+
+    TYPE: ClassVar[str] = "spout.pour_missed"
+    PRODUCER: ClassVar[str] = "keg-fifo"
+    device_id: Id
+    name: str
+    location: StaffId
+    volume_ml: Volume
+    pulses: Count
+    lifetime_pulses: Count
     at: Instant
 
 

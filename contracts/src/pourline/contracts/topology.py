@@ -18,6 +18,7 @@ from pourline.contracts import (
     money,
     notices,
     packages,
+    record,
     reports,
     shifts,
     spouts,
@@ -54,6 +55,7 @@ MODULES: tuple[ModuleType, ...] = (
     notices,
     shifts,
     reports,
+    record,
     upkeep,
 )
 
@@ -146,6 +148,7 @@ ACCESS: dict[str, Access] = {
             stock.StockCorrected,
             stock.StockShort,
             stock.ItemChanged,
+            *record.EVENTS,
         ),
         asks=(money.PlaceHold, money.VoidHold, money.GetGrant, books.GetBooks),
         publish=(
@@ -209,6 +212,7 @@ ACCESS: dict[str, Access] = {
             stock.StockMoved,
             spouts.SpoutHealthChanged,
             spouts.PourAnomaly,
+            spouts.SpoutPourMissed,
             evening.PosFailing,
             evening.PosRecovered,
             evening.PosEventFailed,

@@ -21,6 +21,7 @@ from pourline.contracts.device import PourStatus, Severity, TapState
 from pourline.contracts.evening import AcknowledgeAlert, Alert, AlertState, ListAlerts, ResolveAlert
 from pourline.contracts.guests import LockStale, LostCardUsed
 from pourline.contracts.money import GuestToppedUp, PourAccepted, PourHeld, PourMismatched
+from pourline.contracts.record import AlertsRecorded
 from pourline.contracts.stock import InventoryRow, StockChanged
 from pourline.contracts.taps import ConfigChanged, FoamReported, TapStateChanged
 from pourline.kit.db import Database, Row
@@ -105,7 +106,8 @@ class Office:
 
     async def announced(self) -> list[str]:
         rows = await self.rows("SELECT subject FROM outbox ORDER BY id")
-        return [row["subject"].removeprefix("evt.alert.") for row in rows]
+        subjects = [row["subject"] for row in rows if row["subject"] != AlertsRecorded.subject()]
+        return [subject.removeprefix("evt.alert.") for subject in subjects]
 
 
 @pytest.fixture

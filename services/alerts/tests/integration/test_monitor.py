@@ -223,7 +223,7 @@ async def test_the_thresholds_are_configuration(cellar: Cellar) -> None:
     assert kinds == ["package_bottleneck", "package_low_stock"]
 
 
-async def test_a_package_without_tracked_parts_is_skipped_and_its_alert_ends(
+async def test_a_package_without_tracked_parts_is_looked_at_and_its_alert_ends(
     cellar: Cellar,
 ) -> None:
     await cellar.package("spritz", 0)
@@ -231,8 +231,10 @@ async def test_a_package_without_tracked_parts_is_skipped_and_its_alert_ends(
     await cellar.package("spritz", None)
     summary = await cellar.full()
 
-    assert (summary.packages_checked, summary.notifications_sent) == (0, 0)
+    assert (summary.packages_checked, summary.notifications_sent) == (1, 0)
     assert await cellar.standing() == []
+    await cellar.package("sour", 9)
+    assert (await cellar.full()).packages_checked == 2
 
 
 @pytest.mark.requirement("AL-3")
@@ -250,6 +252,23 @@ async def test_an_item_that_holds_up_two_packages_is_a_bottleneck_until_one_is_w
     assert [(one.reference, one.triggered) for one in found.data.results or []] == [("gin", True)]
     assert before == [("package_bottleneck", "gin")]
     assert await cellar.standing() == []
+
+
+@pytest.mark.requirement("AL-3", "RT-2")
+async def test_a_package_and_the_bottlenecks_are_looked_at_in_one_check(cellar: Cellar) -> None:
+    for name in ("spritz", "sour"):
+        await cellar.package(name, 0)
+
+    found = (await cellar.check(package_id="sour", check_bottlenecks=True)).data
+
+    assert found.type == "package_check"
+    assert found.result is not None
+    assert (found.result.reference, found.result.triggered) == ("sour", True)
+    assert [(one.reference, one.triggered) for one in found.results or []] == [("gin", True)]
+    assert await cellar.standing() == [
+        ("package_bottleneck", "gin"),
+        ("package_unavailable", "sour"),
+    ]
 
 
 @pytest.mark.requirement("AL-3")

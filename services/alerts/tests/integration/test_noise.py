@@ -20,6 +20,7 @@ from pourline.contracts.notices import (
     SuppressAlerts,
     Suppression,
 )
+from pourline.contracts.record import AlertsRecorded
 from pourline.kit.db import Database, Row
 from pourline.kit.errors import Malformed, Refusal
 from pourline.kit.ids import new_id
@@ -94,7 +95,8 @@ class House:
 
     async def told(self) -> list[str]:
         rows = await self.rows("SELECT subject FROM outbox ORDER BY id")
-        return [row["subject"].removeprefix("evt.alert.") for row in rows]
+        subjects = [row["subject"] for row in rows if row["subject"] != AlertsRecorded.subject()]
+        return [subject.removeprefix("evt.alert.") for subject in subjects]
 
 
 @pytest.fixture

@@ -38,11 +38,31 @@ async def test_samples_give_the_factor_with_its_source_and_spread(bar: Cellar) -
     made = await calibrate(bar, item, samples=samples)
     [answer] = await bar.say(bar.signed(30, "one"))
 
-    assert (made.ml_per_pulse, made.source, made.samples) == (Decimal("0.333333"), "samples", 2)
+    assert made.ml_per_pulse == Decimal("0.333333333333")
+    assert (made.source, made.samples) == ("samples", 2)
     assert made.spread == Decimal("0.002")
     assert answer["volume_ml"] == 10
     given = await calibrate(bar, item, mlPerPulse=0.5)
     assert (given.ml_per_pulse, given.source, given.spread) == (Decimal("0.5"), "given", None)
+
+
+@pytest.mark.requirement("SP-2", "SP-4")
+async def test_a_factor_is_kept_to_twelve_decimals_and_volumes_to_three(bar: Cellar) -> None:
+    item = await bar.item()
+    await calibrate(bar, item, samples=[{"pulses": 5_400, "measured_ml": 1_000}])
+    answers = await bar.say(bar.signed(5_400_000, "much"), bar.signed(10, "little"))
+
+    [row] = await bar.rows("SELECT ml_per_pulse FROM calibration")
+    assert row["ml_per_pulse"] == Decimal("0.185185185185")
+    assert [one["volume_ml"] for one in answers] == [1_000_000, 1.852]
+
+
+@pytest.mark.requirement("SP-4")
+async def test_a_factor_that_is_given_is_kept_as_it_is(bar: Cellar) -> None:
+    made = await calibrate(bar, await bar.item(), mlPerPulse=0.185185185)
+
+    [row] = await bar.rows("SELECT ml_per_pulse FROM calibration")
+    assert made.ml_per_pulse == row["ml_per_pulse"] == Decimal("0.185185185")
 
 
 @pytest.mark.requirement("SP-2")

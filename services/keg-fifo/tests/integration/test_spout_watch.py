@@ -14,12 +14,16 @@ from pourline.contracts.spouts import ListSpoutHealth
 from pourline.contracts.stock import CountStock
 from pourline.contracts.taps import ConfigChanged
 from pourline.keg_fifo import consumers
+from pourline.keg_fifo.devices import HealthEdge
 from pourline.keg_fifo.handlers import corrections, health, sold
 from pourline.keg_fifo.handlers.anomalies import LookAtPours, LookAtSales
+from pourline.kit.errors import outcome_of
 from pourline.kit.ids import new_id
+from pourline.kit.nats import Message
 from pourline.testkit.cellar import STAFF, Cellar, open_cellar
 from pourline.testkit.clock import FakeClock
 from pourline.testkit.plugin import FreshDatabase
+from pydantic import ValidationError
 
 Told = TypeVar("Told", bound=Event)
 
@@ -35,6 +39,19 @@ async def says(bar: Cellar, **fields: Any) -> None:  # noqa: ANN401 a payload's 
     bar.clock.advance(seconds=1)
     async with bar.database.transaction() as unit:
         await health.note(unit, [(bar.device, word, bar.clock.now())])
+
+
+async def hear(bar: Cellar, payload: bytes) -> None:
+    """Let the spout's health come over MQTT."""
+    message = Message(
+        subject=f"bar.main.spout.{bar.device}.health",
+        data=payload,
+        headers={},
+        received_at=bar.clock.now(),
+        sequence=1,
+        deliveries=1,
+    )
+    await HealthEdge(database=bar.database)([message])
 
 
 async def changes(bar: Cellar) -> list[tuple[bool, bool, bool]]:
@@ -64,6 +81,40 @@ async def test_only_what_changes_of_a_spouts_health_is_told(bar: Cellar) -> None
         [row] = (await health.list_health(query, unit, STAFF)).items
     assert (row.online, row.last_seen_at) == (True, bar.clock.now())
     assert row.battery_pct == 26
+
+
+@pytest.mark.requirement("SP-10")
+async def test_a_battery_is_low_from_the_threshold_down_and_not_from_above_it(bar: Cellar) -> None:
+    for battery in ("20.01", "20", "24.99", "25", "19.5"):
+        word = b'{"online": true, "battery_pct": %b}' % battery.encode()
+        bar.clock.advance(seconds=1)
+        await hear(bar, word)
+
+    assert await changes(bar) == [
+        (True, False, False),
+        (True, False, True),
+        (True, False, False),
+        (True, False, True),
+    ]
+    *_, last = await bar.told("spout.health_changed")
+    assert last["battery_pct"] == 19.5
+
+
+@pytest.mark.parametrize(
+    ("battery", "reason"),
+    [
+        ("150", "battery_pct: must be between 0 and 100"),
+        ("-0.5", "battery_pct: must be between 0 and 100"),
+        ('"full"', "battery_pct: must be a number"),
+    ],
+)
+async def test_a_battery_that_cannot_be_is_refused_in_plain_words(
+    bar: Cellar, battery: str, reason: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        await hear(bar, b'{"online": true, "battery_pct": %b}' % battery.encode())
+
+    assert outcome_of(refused.value).detail == reason
 
 
 @pytest.mark.requirement("SP-10")

@@ -9,6 +9,7 @@ from pourline.keg_fifo.domain.calibrating import OUTLIER_SHARE, Measured, Sample
 
 FACTORS = st.decimals(min_value="0.01", max_value=50, places=4)
 PULSES = st.integers(20, 5_000)
+STEP = Decimal("0.000000000001")
 
 
 def exact(factor: Decimal, pulses: int) -> Sample:
@@ -37,11 +38,10 @@ def test_the_factor_is_total_over_total_in_any_order_and_within_the_samples(
     shuffle.shuffle(made)  # type: ignore[attr-defined]
 
     total = sum((one.measured_ml for one in made), Decimal(0)) / sum(one.pulses for one in made)
-    assert measured.ml_per_pulse == total.quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP)
+    assert measured.ml_per_pulse == total.quantize(STEP, rounding=ROUND_HALF_UP)
     assert factor_of(made).ml_per_pulse == measured.ml_per_pulse
     own = [one.measured_ml / one.pulses for one in made]
-    step = Decimal("0.000001")
-    assert min(own) - step <= measured.ml_per_pulse <= max(own) + step
+    assert min(own) - STEP <= measured.ml_per_pulse <= max(own) + STEP
 
 
 @given(

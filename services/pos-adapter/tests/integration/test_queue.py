@@ -23,7 +23,13 @@ from pourline.kit.nats import Caller, Context
 from pourline.local.servers import NatsServer
 from pourline.pos_adapter.app import build
 from pourline.pos_adapter.domain.notifications import TRIES_MAX, Notification
-from pourline.pos_adapter.errors import AlreadySent, PosAway, PosEventUnknown, PosRefused
+from pourline.pos_adapter.errors import (
+    AlreadySent,
+    PosAway,
+    PosEventUnknown,
+    PosRefused,
+    StatusUnknown,
+)
 from pourline.pos_adapter.handlers import config
 from pourline.pos_adapter.handlers import queue as handlers
 from pourline.pos_adapter.invariants import INVARIANTS
@@ -164,6 +170,15 @@ async def shop(fresh_database: FreshDatabase, clock: FakeClock) -> AsyncIterator
 
 def test_the_migrations_make_the_tables(fresh_database: FreshDatabase) -> None:
     migrations.differences("pos-adapter", fresh_database("pos-adapter"))
+
+
+@pytest.mark.parametrize("status", ["nonsense", "", "QUEUED"])
+async def test_a_status_that_no_notification_has_is_refused(shop: Shop, status: str) -> None:
+    with pytest.raises(StatusUnknown) as refused:
+        await shop.events(status)
+
+    assert (refused.value.status, refused.value.code) == (422, "malformed")
+    assert [await shop.events(known) for known in ("queued", "sent", "failed")] == [[], [], []]
 
 
 @pytest.mark.requirement("PO-1")

@@ -141,9 +141,11 @@ async def test_closed_shifts_are_listed_by_weekday_newest_first(house: House) ->
             query = ListShifts.model_validate(fields)
             return await opening.list_shifts(query, unit, STAFF)
 
+    assert opened[0].business_day is not None
+    weekday = opened[0].business_day.isoweekday()
     everyone = await listed()
-    first = await listed(weekday=opened[0].opened_at.isoweekday(), limit=2)
-    second = await listed(weekday=opened[0].opened_at.isoweekday(), limit=2, cursor=first.next)
+    first = await listed(weekday=weekday, limit=2)
+    second = await listed(weekday=weekday, limit=2, cursor=first.next)
 
     assert [one.id for one in everyone.items] == [one.id for one in reversed(opened)]
     assert going_on.id not in {one.id for one in everyone.items}

@@ -122,7 +122,10 @@ def outcome_of(error: BaseException) -> Outcome:
 
 
 def first_fault(error: ValidationError) -> str:
-    """Return the first thing wrong with a message, for the one who sent it."""
+    """Return the first thing wrong with a message, for the one who sent it.
+
+    pydantic names the choices of a union by their validators, which is no place in a message.
+    """
     fault = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in fault["loc"]) or "message"
+    where = ".".join(str(part) for part in fault["loc"] if "[" not in str(part)) or "message"
     return f"{where}: {fault['msg'].removeprefix('Value error, ')}"

@@ -10,7 +10,7 @@ from pourline.contracts.evening import PosEventFailed, PosFailing, PosRecovered
 from pourline.contracts.guests import LockStale, LostCardUsed, PourMissed
 from pourline.contracts.money import GuestToppedUp, PourAccepted, PourHeld, PourMismatched
 from pourline.contracts.packages import PackageChanged
-from pourline.contracts.spouts import PourAnomaly, SpoutHealthChanged
+from pourline.contracts.spouts import PourAnomaly, SpoutHealthChanged, SpoutPourMissed
 from pourline.contracts.stock import StockChanged, StockMoved
 from pourline.contracts.taps import ConfigChanged, FoamReported, TapStateChanged
 from pourline.kit.nats import Handler
@@ -37,6 +37,7 @@ def routes() -> Mapping[type[Event], Handler]:
         TapStateChanged: devices.on_tap_states,
         FoamReported: devices.on_foam,
         SpoutHealthChanged: devices.on_spout_health,
+        SpoutPourMissed: devices.on_missed_spout_pours,
         PourAnomaly: devices.on_anomalies,
         PosFailing: devices.on_pos_failing,
         PosRecovered: devices.on_pos_recovered,

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from pourline.auth_lock.handlers import fences, locks, stock, taps
+from pourline.auth_lock.handlers import fences, locks, others, stock, taps
+from pourline.contracts import record
 from pourline.contracts.base import Event
 from pourline.contracts.books import GuestCorrected, PourDecided, PourReconciled
 from pourline.contracts.cellar import (
@@ -35,4 +36,5 @@ def handlers() -> Mapping[type[Event], Handler]:
         StockCorrected: stock.record_corrections,
         StockShort: stock.record_shortfalls,
         ItemChanged: stock.record_items,
+        **dict.fromkeys(record.EVENTS, others.put_on_record),
     }

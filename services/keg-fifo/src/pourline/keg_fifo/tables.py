@@ -11,6 +11,7 @@ add_kit_tables(metadata)
 INSTANT = pg.TIMESTAMP(timezone=True)
 VOLUME = sa.Numeric(18, 3)
 QUANTITY = sa.Numeric(21, 6)
+FACTOR = sa.Numeric(27, 12)
 
 beverage = sa.Table(
     "beverage",
@@ -256,6 +257,18 @@ spout = sa.Table(
     sa.Column("health_version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
 )
 
+spout_meter = sa.Table(
+    "spout_meter",
+    metadata,
+    sa.Column("device_id", pg.UUID, primary_key=True),
+    sa.Column("base_pulses", sa.BigInteger, nullable=False),
+    sa.Column("lifetime_pulses", sa.BigInteger, nullable=False),
+    sa.Column("told_pulses", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    sa.Column("off_pulses", sa.BigInteger),
+    sa.Column("off_since", INSTANT),
+    sa.Column("heard_at", INSTANT),
+)
+
 calibration = sa.Table(
     "calibration",
     metadata,
@@ -263,7 +276,7 @@ calibration = sa.Table(
     sa.Column("device_id", pg.UUID, nullable=False),
     sa.Column("channel", sa.Integer, nullable=False),
     sa.Column("item_id", pg.UUID, sa.ForeignKey("item.id"), nullable=False),
-    sa.Column("ml_per_pulse", QUANTITY, nullable=False),
+    sa.Column("ml_per_pulse", FACTOR, nullable=False),
     sa.Column("effective_from", INSTANT, nullable=False),
     sa.Column("source", sa.Text, nullable=False, server_default=sa.text("'given'")),
     sa.Column("samples", sa.Integer),

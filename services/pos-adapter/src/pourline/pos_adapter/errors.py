@@ -25,6 +25,10 @@ class AlreadySent(Rejected):
     code = "already_sent"
 
 
+class StatusUnknown(Malformed):
+    """status: must be queued, sent or failed."""
+
+
 class ItemUnknown(NotFound):
     """There is no such item."""
 

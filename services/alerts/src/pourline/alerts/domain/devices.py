@@ -33,7 +33,15 @@ def stop_findings(*, tap_id: str, location: str, unconfirmed: bool) -> Findings:
 def missed_pour_findings(*, tap_id: str, location: str, volume_ml: Decimal) -> Findings:
     """Return the alert that a meter opens which counted more than its tap reported."""
     cause = cause_of(Kind.MISSED_POUR, tap_id)
-    return opened(cause, location=location, tap_id=tap_id, volume_ml=f"{volume_ml:.0f}")
+    return opened(cause, location=location, device=f"tap {tap_id}", volume_ml=f"{volume_ml:.0f}")
+
+
+def missed_spout_pour_findings(
+    *, device_id: str, name: str, location: str, volume_ml: Decimal
+) -> Findings:
+    """Return the alert that a meter opens which counted more than its spout reported."""
+    cause = cause_of(Kind.MISSED_POUR, device_id, subject="spout")
+    return opened(cause, location=location, device=name, volume_ml=f"{volume_ml:.0f}")
 
 
 def foam_findings(*, tap_id: str, location: str) -> Findings:

@@ -167,7 +167,7 @@ RULES: Mapping[Kind, Rule] = {
     ),
     Kind.MISSED_POUR: _warning(
         "tap",
-        "A pour at tap {tap_id} is missing",
+        "A pour at {device} is missing",
         "Its meter counted some {volume_ml} ml more than it reported.",
         ends_itself=False,
     ),

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pourline.alerts.errors import AlertOver, AlertUnknown
 from pourline.alerts.handlers.opening import announce, announce_end
+from pourline.alerts.handlers.record import on_record
 from pourline.alerts.store import alerts
 from pourline.contracts import evening
 from pourline.contracts.base import Listing
@@ -43,6 +44,7 @@ async def acknowledge_alert(
         unit, alert_id=alert_id, actor=context.actor, comment=order.comment
     )
     announce(unit, row, evening.AlertAcknowledged, actor=context.actor)
+    _put_on_record(unit, "alert_acknowledged", row, actor=context.actor, comment=order.comment)
     return alert_of(row)
 
 
@@ -51,7 +53,15 @@ async def resolve_alert(order: evening.ResolveAlert, unit: UnitOfWork, context: 
     alert_id = await _standing(unit, order.alert_id)
     row = await alerts.resolve(unit, alert_id=alert_id, actor=context.actor, comment=order.comment)
     announce_end(unit, row, actor=context.actor)
+    _put_on_record(unit, "alert_resolved", row, actor=context.actor, comment=order.comment)
     return alert_of(row)
+
+
+def _put_on_record(
+    unit: UnitOfWork, action: str, row: Row, *, actor: str, comment: str | None
+) -> None:
+    about = {name: row[name] for name in ("kind", "severity", "title")}
+    on_record(unit, action, f"alert:{row['id']}", actor=actor, reason=comment, after=about)
 
 
 async def _standing(unit: UnitOfWork, text: str) -> UUID:

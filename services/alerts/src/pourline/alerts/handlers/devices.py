@@ -8,7 +8,7 @@ from pourline.alerts.handlers.opening import apply, no_old_news
 from pourline.contracts.base import Envelope
 from pourline.contracts.evening import PosEventFailed, PosFailing, PosRecovered
 from pourline.contracts.guests import LockStale, LostCardUsed, PourMissed
-from pourline.contracts.spouts import PourAnomaly, SpoutHealthChanged
+from pourline.contracts.spouts import PourAnomaly, SpoutHealthChanged, SpoutPourMissed
 from pourline.contracts.taps import FoamReported, TapStateChanged
 from pourline.kit.db import UnitOfWork
 
@@ -41,6 +41,24 @@ async def on_missed_pours(events: Sequence[Envelope[PourMissed]], unit: UnitOfWo
         [
             devices.missed_pour_findings(
                 tap_id=event.data.tap_id,
+                location=event.data.location,
+                volume_ml=event.data.volume_ml,
+            )
+            for event in events
+        ],
+    )
+
+
+async def on_missed_spout_pours(
+    events: Sequence[Envelope[SpoutPourMissed]], unit: UnitOfWork
+) -> None:
+    """Tell staff of what ran from a spout and that no pour told of."""
+    await apply(
+        unit,
+        [
+            devices.missed_spout_pour_findings(
+                device_id=event.data.device_id,
+                name=event.data.name,
                 location=event.data.location,
                 volume_ml=event.data.volume_ml,
             )

@@ -72,7 +72,10 @@ async def _measures(unit: UnitOfWork) -> Measures:
 async def check_inventory(
     order: notices.CheckInventory, unit: UnitOfWork, context: Context
 ) -> notices.InventoryCheck:
-    """Check what is asked for; raises `PackageUnknown`."""
+    """Check what is asked for, a package, bottlenecks or both, else all; raises `PackageUnknown`.
+
+    The answer to both is a package's, with the looks at bottlenecks beside it.
+    """
     del context
     if order.package_id is not None and not await inventory.knows_package(unit, order.package_id):
         raise PackageUnknown
@@ -81,11 +84,15 @@ async def check_inventory(
         return notices.InventoryCheck(data=notices.CheckData(type="full_check", summary=summary))
     await inventory.one_run_at_a_time(unit)
     measures = await _measures(unit)
+    result = results = None
     if order.package_id is not None:
         result = await _check_package(unit, measures, order.package_id)
-        return notices.InventoryCheck(data=notices.CheckData(type="package_check", result=result))
-    looks = await _check_bottlenecks(unit, measures, await _stands(unit, measures))
-    return notices.InventoryCheck(data=notices.CheckData(type="bottleneck_check", results=looks))
+    if order.check_bottlenecks:
+        stands = await inventory.stands(unit, today=measures.today)
+        results = await _check_bottlenecks(unit, measures, stands)
+    kind = "package_check" if result else "bottleneck_check"
+    data = notices.CheckData(type=kind, result=result, results=results)
+    return notices.InventoryCheck(data=data)
 
 
 async def run_monitor(
@@ -121,7 +128,7 @@ async def _run(unit: UnitOfWork) -> notices.MonitorResult:
     await inventory.one_run_at_a_time(unit)
     measures = await _measures(unit)
     await inventory.forget_cooldowns(unit, until=measures.cooling_since - EVERY)
-    stands = await _stands(unit, measures)
+    stands = await inventory.stands(unit, today=measures.today)
     looks: list[Triggered] = []
     for stand in stands:
         found = packages.package_findings(stand, ratio=measures.low_ratio)
@@ -145,17 +152,6 @@ async def _run(unit: UnitOfWork) -> notices.MonitorResult:
     fields = summary.model_dump() | {"at": measures.at, "duration_ms": result.duration_ms}
     await inventory.save_run(unit, run_id=new_id(), fields=fields)
     return result
-
-
-async def _stands(unit: UnitOfWork, measures: Measures) -> list[packages.Stand]:
-    """Return the packages that anything limits; the alerts of the others end."""
-    limited = []
-    for stand in await inventory.stands(unit, today=measures.today):
-        if stand.sellable is None:
-            await _end_all(unit, packages.package_findings(stand, ratio=measures.low_ratio))
-        else:
-            limited.append(stand)
-    return limited
 
 
 async def _check_package(unit: UnitOfWork, measures: Measures, package_id: str) -> Triggered:

@@ -10,6 +10,7 @@ from typing import Any
 from pourline.alerts.domain.kinds import Kind
 from pourline.alerts.errors import SuppressionOver, SuppressionTooWide, SuppressionUnknown
 from pourline.alerts.handlers.opening import tell_opened
+from pourline.alerts.handlers.record import on_record
 from pourline.alerts.store import alerts, suppressions
 from pourline.contracts import notices
 from pourline.contracts.base import Listing
@@ -40,7 +41,18 @@ async def suppress(
         "actor": context.actor,
         "at": unit.clock.now(),
     }
-    return _suppression_of(await suppressions.save(unit, suppression_id=new_id(), fields=fields))
+    made = await suppressions.save(unit, suppression_id=new_id(), fields=fields)
+    after = order.model_dump(mode="json", exclude={"reason"}, exclude_none=True)
+    subject = f"suppression:{made['id']}"
+    on_record(
+        unit,
+        "alerts_suppressed",
+        subject,
+        actor=context.actor,
+        reason=order.reason,
+        after=after,
+    )
+    return _suppression_of(made)
 
 
 async def list_suppressions(
@@ -75,6 +87,9 @@ async def lift(order: notices.LiftSuppression, unit: UnitOfWork, context: Contex
         unit, suppression_id=suppression_id, actor=context.actor, at=at
     )
     await release(unit)
+    before = {"kind": row["kind"], "about": row["subject"], "until": row["until_at"].isoformat()}
+    subject = f"suppression:{suppression_id}"
+    on_record(unit, "suppression_lifted", subject, actor=context.actor, before=before)
     return _suppression_of(lifted)
 
 

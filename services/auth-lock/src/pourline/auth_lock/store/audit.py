@@ -13,6 +13,7 @@ from datetime import datetime
 import orjson
 
 from pourline.auth_lock.tables import AUDIT_CONTENT
+from pourline.contracts.record import Recorded
 from pourline.kit.db import Row, UnitOfWork, as_json
 
 LINKER_LOCK = 0xA0D1
@@ -69,6 +70,24 @@ async def record_change(
     await unit.execute(
         "INSERT INTO audit (actor, action, subject, before, after) VALUES (%s, %s, %s, %s, %s)",
         (actor, action, subject, _json(before), _json(after)),
+    )
+
+
+async def record_told(unit: UnitOfWork, said: Recorded) -> None:
+    """Write one line about what another service told; `at` in it is when it was done there."""
+    await unit.execute(
+        """
+        INSERT INTO audit (actor, action, subject, reason, before, after)
+        VALUES (%s, %s, %s, %s, %s, %s)
+        """,
+        (
+            said.actor,
+            said.action,
+            said.about,
+            said.reason,
+            _json(said.before),
+            _json({**(said.after or {}), "at": said.at.isoformat()}),
+        ),
     )
 
 

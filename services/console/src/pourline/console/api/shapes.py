@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from pourline.console.api import report_sheet
 from pourline.console.api.routes import Shape
 from pourline.contracts.books import GetReceipt
 from pourline.contracts.money import Balances, GetBalances, GetVisitMoney
@@ -18,7 +19,7 @@ from pourline.kit.nats import Caller
 
 SHEETS = {
     Shape.STATEMENT: ("at", "kind", "amount", "balance", "reference"),
-    Shape.REPORT: ("bucket", "by", "key", "what", "count", "volume_ml", "amount", "quantity"),
+    Shape.REPORT: report_sheet.COLUMNS,
     Shape.AUDIT: ("id", "at", "actor", "action", "subject", "reason", "before", "after"),
     Shape.INVENTORY: (
         "item_id",
@@ -71,6 +72,8 @@ class Shapes:
     ) -> Response:
         """Return the HTTP answer for an owner's `answer`."""
         if as_csv and shape in SHEETS:
+            if shape is Shape.REPORT:
+                answer = orjson.dumps({"lines": report_sheet.rows_of_report(answer)})
             return Response(sheet(answer, SHEETS[shape]), status, media_type="text/csv")
         if shape is Shape.PLAIN or shape in SHEETS:
             return Response(answer, status, media_type="application/json")

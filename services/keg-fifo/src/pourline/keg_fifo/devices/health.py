@@ -1,6 +1,9 @@
 """Spout health over MQTT: who is online, and how their batteries are."""
 
 from collections.abc import Sequence
+from decimal import Decimal
+
+from pydantic import field_validator
 
 from pourline.contracts.device import PAYLOAD_BYTES_MAX, SpoutHealth
 from pourline.contracts.subjects import device_of
@@ -12,6 +15,24 @@ from pourline.kit.ids import parse_id
 from pourline.kit.nats import Message
 
 CONSUMER = "keg-fifo--spout-health"
+BATTERY_FULL_PCT = 100
+
+
+class SpoutWord(SpoutHealth):
+    """A spout's word on itself as it comes: whole percents, a share, or parts of a percent."""
+
+    @field_validator("battery_pct", mode="before")
+    @classmethod
+    def _battery(cls, told: object) -> object:
+        """Return parts of a percent as the share they are; the rest is as the contract has it."""
+        if told is None:
+            return None
+        if isinstance(told, bool) or not isinstance(told, int | float | Decimal):
+            raise ValueError("must be a number")  # noqa: TRY004 pydantic makes its error of it
+        if not 0 <= told <= BATTERY_FULL_PCT:
+            raise ValueError(f"must be between 0 and {BATTERY_FULL_PCT}")
+        is_in_parts = told > 1 and told != int(told)
+        return Decimal(str(told)) / BATTERY_FULL_PCT if is_in_parts else told
 
 
 class HealthEdge:
@@ -34,4 +55,4 @@ def _decode(message: Message) -> Heard | None:
         return None
     if len(message.data) > PAYLOAD_BYTES_MAX:
         raise UnreadablePour(f"message is over {PAYLOAD_BYTES_MAX} bytes")
-    return device_id, SpoutHealth.model_validate_json(message.data), message.received_at
+    return device_id, SpoutWord.model_validate_json(message.data), message.received_at

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from statistics import median
 
-SIX_DECIMALS = Decimal("0.000001")
+TWELVE_DECIMALS = Decimal("0.000000000001")
 THREE_DECIMALS = Decimal("0.001")
 OUTLIER_SHARE = Decimal("0.10")
 """A sample whose own factor is further than this from the middle one is a slip: a second drink, a
@@ -41,13 +41,13 @@ class Measured:
 
 
 def factor_of(samples: Sequence[Sample]) -> Measured:
-    """Return the factor of at least one sample, exact to 6 decimals, half up."""
+    """Return the factor of at least one sample, exact to 12 decimals, half up."""
     total_ml = sum((one.measured_ml for one in samples), Decimal(0))
     factor = total_ml / sum(one.pulses for one in samples)
     own = [one.measured_ml / one.pulses for one in samples]
     middle = median(own)
     return Measured(
-        ml_per_pulse=factor.quantize(SIX_DECIMALS, rounding=ROUND_HALF_UP),
+        ml_per_pulse=factor.quantize(TWELVE_DECIMALS, rounding=ROUND_HALF_UP),
         spread=((max(own) - min(own)) / factor).quantize(THREE_DECIMALS, rounding=ROUND_HALF_UP),
         outliers=tuple(
             place for place, one in enumerate(own) if abs(one - middle) > OUTLIER_SHARE * middle

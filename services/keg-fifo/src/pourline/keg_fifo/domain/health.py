@@ -25,7 +25,7 @@ class Health:
 
 
 def battery_low(pct: Decimal | None, low_pct: Decimal, *, was_low: bool) -> bool:
-    """Return whether a battery is low; it stays so until it is well above the threshold."""
+    """Return whether a battery is low: at the threshold or below; so until it is well above."""
     if pct is None:
         return was_low
-    return pct < low_pct + BATTERY_RECOVERS_PCT if was_low else pct < low_pct
+    return pct < low_pct + BATTERY_RECOVERS_PCT if was_low else pct <= low_pct

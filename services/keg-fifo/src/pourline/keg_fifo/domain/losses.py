@@ -91,12 +91,9 @@ class Outlook:
 def outlook(remaining_ml: Decimal, recent: Recent, now: datetime) -> Outlook:
     """Return when a keg is empty if its tap goes on as in the last week, nights included."""
     lasted = now - recent.since if recent.since else timedelta(0)
-    if recent.pours < FORECAST_LEAST_POURS or lasted < FORECAST_LEAST:
+    if missing := _missing(recent, lasted):
         return Outlook(
-            rate_ml_day=None,
-            runs_out_at=None,
-            days_left=None,
-            basis=f"too little: {recent.pours} pours of it here in the last week",
+            rate_ml_day=None, runs_out_at=None, days_left=None, basis=f"too little: {missing}"
         )
     days = Decimal(int(lasted.total_seconds())) / DAY_S
     rate = (recent.volume_ml / days).quantize(Decimal(1), rounding=ROUND_HALF_UP)
@@ -110,6 +107,18 @@ def outlook(remaining_ml: Decimal, recent: Recent, now: datetime) -> Outlook:
         days_left=left.quantize(_TENTH, rounding=ROUND_HALF_UP),
         basis=basis,
     )
+
+
+def _missing(recent: Recent, lasted: timedelta) -> str:
+    """Return what a forecast has too little of: pours, or time since the first; empty: nothing."""
+    missing = []
+    if recent.pours < FORECAST_LEAST_POURS:
+        missing.append(f"{FORECAST_LEAST_POURS} are needed")
+    if recent.since and lasted < FORECAST_LEAST:
+        hours = int(lasted / timedelta(hours=1))
+        missing.append(f"the first was {hours} h ago, a day is needed")
+    poured = f"{recent.pours} pours of it here in the last week"
+    return "; ".join([poured, *missing]) if missing else ""
 
 
 def fresh_days(tapped_at: datetime | None, until: datetime) -> int | None:

@@ -18,6 +18,7 @@ from pourline.keg_fifo.domain.health import (
     Health,
     battery_low,
 )
+from pourline.keg_fifo.handlers import meters
 from pourline.keg_fifo.store import configuration
 from pourline.keg_fifo.store import health as store
 from pourline.kit.db import Database, Row, UnitOfWork
@@ -57,6 +58,8 @@ async def _note(
         "firmware": health.firmware,
     }
     row = await store.save(unit, before["device_id"], values)
+    if health.online and health.lifetime_pulses is not None and row["active"]:
+        await meters.compare(unit, row, health.lifetime_pulses)  # a will knows an old count
     if before["health_at"] is None or _health(before) != _health(row):
         _announce(unit, row)
 

@@ -20,6 +20,7 @@ from pourline.keg_fifo.errors import (
     NoKegConnected,
     TapUnknown,
 )
+from pourline.keg_fifo.handlers.record import on_record
 from pourline.keg_fifo.store import kegs
 from pourline.kit.db import Row, UnitOfWork
 from pourline.kit.errors import NotFound
@@ -41,7 +42,6 @@ async def create_beverage(
     order: cellar.CreateBeverage, unit: UnitOfWork, context: Context
 ) -> Beverage:
     """Add a beverage with its first price."""
-    del context
     values = {"id": new_id(), "at": unit.clock.now(), **order.model_dump()}
     row = await kegs.insert_beverage(unit, values)
     unit.announce(
@@ -54,6 +54,13 @@ async def create_beverage(
             at=row["created_at"],
         ),
         aggregate=f"beverage:{row['id']}",
+    )
+    on_record(
+        unit,
+        "beverage_created",
+        f"beverage:{row['id']}",
+        actor=context.actor,
+        after=order.model_dump(mode="json", exclude_none=True),
     )
     return beverage_of(row)
 
@@ -78,7 +85,6 @@ async def get_beverage(query: cellar.GetBeverage, unit: UnitOfWork, context: Con
 
 async def receive_keg(order: cellar.ReceiveKeg, unit: UnitOfWork, context: Context) -> Keg:
     """Take a keg into stock; raises `BeverageUnknown`."""
-    del context
     beverage = await _beverage(unit, order.beverage_id)
     keg_id = new_id()
     values = {
@@ -88,6 +94,8 @@ async def receive_keg(order: cellar.ReceiveKeg, unit: UnitOfWork, context: Conte
         "received_at": order.received_at or unit.clock.now(),
     }
     await kegs.insert_keg(unit, values)
+    after = order.model_dump(mode="json", exclude_none=True)
+    on_record(unit, "keg_received", f"keg:{keg_id}", actor=context.actor, after=after)
     return keg_of(await _keg(unit, keg_id))
 
 

@@ -1,5 +1,6 @@
 """Taking in what spouts poured: a batch is decided, booked and announced in one transaction."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from pourline.keg_fifo import domain
 from pourline.keg_fifo.domain import Calibration, Drink, Item, SpoutReport
 from pourline.keg_fifo.errors import SpoutInactive
 from pourline.keg_fifo.handlers import stock as handle_stock
-from pourline.keg_fifo.store import spouts, stock
+from pourline.keg_fifo.store import meters, spouts, stock
 from pourline.kit.db import Database, Row, UnitOfWork
 
 CONSUMER = "keg-fifo--spout-pour"
@@ -104,6 +105,10 @@ async def _book(unit: UnitOfWork, fresh: Sequence[SpoutReport]) -> dict[Key, Dri
         for report, calibration in found
     }
     await spouts.save_events(unit, fresh, drinks)
+    told: Counter[UUID] = Counter()
+    for report in fresh:
+        told[report.device_id] += report.pulses
+    await meters.add_told(unit, told, at=unit.clock.now())
     await handle_stock.consume(unit, list(drinks.values()), items)
     return drinks
 

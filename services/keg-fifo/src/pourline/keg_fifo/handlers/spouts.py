@@ -23,6 +23,7 @@ from pourline.keg_fifo.errors import (
 )
 from pourline.keg_fifo.handlers import stock as handle_stock
 from pourline.keg_fifo.handlers.pours import drink_of
+from pourline.keg_fifo.handlers.record import on_record
 from pourline.keg_fifo.store import spouts, stock
 from pourline.kit.db import Row, UnitOfWork
 from pourline.kit.ids import new_id, parse_id
@@ -72,6 +73,18 @@ async def calibrate(order: cellar.Calibrate, unit: UnitOfWork, context: Context)
     if changed := await stock.mark_poured(unit, item_id):
         handle_stock.announce_item(unit, changed, actor=context.actor)
     await _book_waiting(unit, row, items)
+    on_record(
+        unit,
+        "spout_calibrated",
+        f"spout:{device_id}",
+        actor=context.actor,
+        after={
+            "channel": order.channel,
+            "item_id": str(item_id),
+            "ml_per_pulse": str(row["ml_per_pulse"]),
+            "effective_from": row["effective_from"].isoformat(),
+        },
+    )
     return _calibration(row)
 
 

@@ -15,6 +15,7 @@ from pourline.keg_fifo import domain
 from pourline.keg_fifo.domain import PEOPLE, Drink, Movement, Need, Source
 from pourline.keg_fifo.errors import ItemUnknown
 from pourline.keg_fifo.handlers.movements import record
+from pourline.keg_fifo.handlers.record import on_record
 from pourline.keg_fifo.store import stock
 from pourline.kit.db import Row, UnitOfWork
 from pourline.kit.ids import new_id, parse_id
@@ -23,7 +24,6 @@ from pourline.kit.nats import Context
 
 async def create_item(order: cellar.CreateItem, unit: UnitOfWork, context: Context) -> Item:
     """Add an item to the stock list."""
-    del context
     values = {"id": new_id(), "at": unit.clock.now(), **order.model_dump(mode="python")}
     values |= {"unit": order.unit.value, "consumed_by": order.consumed_by.value}
     row = await stock.insert_item(unit, values)
@@ -38,6 +38,8 @@ async def create_item(order: cellar.CreateItem, unit: UnitOfWork, context: Conte
         ),
         aggregate=f"item:{row['id']}",
     )
+    after = order.model_dump(mode="json", exclude_none=True)
+    on_record(unit, "item_created", f"item:{row['id']}", actor=context.actor, after=after)
     return item_of(row)
 
 
@@ -106,6 +108,13 @@ async def receive_stock(order: cellar.ReceiveStock, unit: UnitOfWork, context: C
             received_at=receipt.occurred_at,
         ),
         aggregate=f"batch:{batch_id}",
+    )
+    on_record(
+        unit,
+        "stock_received",
+        f"item:{item['id']}",
+        actor=context.actor,
+        after={"batch_id": str(batch_id), "quantity": float(receipt.delta), "unit": item["unit"]},
     )
     return batch_of(await stock.find_batch(unit, batch_id))
 

@@ -32,6 +32,7 @@ from pourline.kit.nats import Context
 from pourline.ledger import domain
 from pourline.ledger.domain import GrantState
 from pourline.ledger.errors import BalanceLimit, GrantSettled, GrantVoided, InsufficientBalance
+from pourline.ledger.handlers.record import on_record
 from pourline.ledger.store import accounts, copies, holds, pours
 
 POURS_OF_VISIT_MAX = 1000
@@ -56,6 +57,7 @@ async def top_up(order: TopUp, unit: UnitOfWork, context: Context) -> Booked:
     unit.announce(
         GuestToppedUp(**_told(unit, order, context, booked)), aggregate=f"guest:{guest_id}"
     )
+    _put_on_record(unit, "topped_up", order, context, booked)
     return booked
 
 
@@ -71,7 +73,28 @@ async def refund(order: Refund, unit: UnitOfWork, context: Context) -> Booked:
     unit.announce(
         GuestRefunded(**_told(unit, order, context, booked)), aggregate=f"guest:{guest_id}"
     )
+    _put_on_record(unit, "refunded", order, context, booked)
     return booked
+
+
+def _put_on_record(
+    unit: UnitOfWork, action: str, order: TopUp | Refund, context: Context, booked: Booked
+) -> None:
+    moved = -order.amount if isinstance(order, Refund) else order.amount
+    on_record(
+        unit,
+        action,
+        f"guest:{known_id(order.guest_id)}",
+        actor=context.actor,
+        reason=order.note,
+        before={"balance": booked.balance - moved},
+        after={
+            "balance": booked.balance,
+            "amount": order.amount,
+            "method": order.method,
+            "transaction_id": booked.transaction_id,
+        },
+    )
 
 
 async def _book(
@@ -183,9 +206,9 @@ async def get_grant(query: GetGrant, unit: UnitOfWork, context: Context) -> Gran
 
 async def set_price(order: SetPrice, unit: UnitOfWork, context: Context) -> PriceChanged:
     """Set a beverage's price; raises `NotFound` for a beverage never seen."""
-    del context
     beverage_id = known_id(order.beverage_id)
-    if not await copies.has_price(unit, beverage_id):
+    former = await copies.price_of(unit, beverage_id, at=unit.clock.now())
+    if former is None:
         raise NotFound("There is no such beverage.")
     event = PriceChanged(
         beverage_id=order.beverage_id,
@@ -199,6 +222,14 @@ async def set_price(order: SetPrice, unit: UnitOfWork, context: Context) -> Pric
         price_per_litre=event.price_per_litre,
     )
     unit.announce(event, aggregate=f"price:{beverage_id}")
+    on_record(
+        unit,
+        "price_changed",
+        f"beverage:{beverage_id}",
+        actor=context.actor,
+        before={"price_per_litre": former},
+        after=event.model_dump(mode="json", include={"price_per_litre", "from_at"}),
+    )
     return event
 
 

@@ -86,10 +86,17 @@ async def save_price(
     )
 
 
-async def has_price(unit: UnitOfWork, beverage_id: UUID) -> bool:
-    """Return whether a beverage is known by its price."""
-    row = await unit.maybe("SELECT 1 FROM price WHERE beverage_id = %s LIMIT 1", (beverage_id,))
-    return row is not None
+async def price_of(unit: UnitOfWork, beverage_id: UUID, *, at: datetime) -> int | None:
+    """Return what a beverage costs at an instant, or from its first on; None for one unknown."""
+    row = await unit.maybe(
+        """
+        SELECT price_per_litre FROM price WHERE beverage_id = %(beverage_id)s
+        ORDER BY from_at <= %(at)s DESC, CASE WHEN from_at <= %(at)s THEN from_at END DESC, from_at
+        LIMIT 1
+        """,
+        {"beverage_id": beverage_id, "at": at},
+    )
+    return row["price_per_litre"] if row else None
 
 
 async def find_visit(unit: UnitOfWork, visit_id: UUID) -> Row | None:

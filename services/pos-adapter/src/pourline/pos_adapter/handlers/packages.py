@@ -26,6 +26,7 @@ from pourline.kit.db import Row, UnitOfWork
 from pourline.kit.ids import new_id, parse_id
 from pourline.kit.nats import Context
 from pourline.pos_adapter.errors import ItemUnknown, PackageUnknown
+from pourline.pos_adapter.handlers.record import on_record
 from pourline.pos_adapter.store import packages
 
 ITEMS_A_ROUND = 1000
@@ -36,7 +37,6 @@ async def create_package(
     order: contract.CreatePackage, unit: UnitOfWork, context: Context
 ) -> Package:
     """Offer items together; raises `ItemUnknown`."""
-    del context
     item_ids = await _known(unit, [parse_id(one.item_id) for one in order.items])
     package_id = new_id()
     now = unit.clock.now()
@@ -52,6 +52,8 @@ async def create_package(
     }
     await packages.insert_package(unit, values)
     await _tell(unit, [package_id])
+    after = order.model_dump(mode="json", exclude_none=True)
+    on_record(unit, "package_created", f"package:{package_id}", actor=context.actor, after=after)
     return Package(
         id=str(package_id), name=order.name, price=order.price, items=order.items, created_at=now
     )

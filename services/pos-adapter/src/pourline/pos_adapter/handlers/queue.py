@@ -15,8 +15,9 @@ from pourline.kit.ids import parse_id
 from pourline.kit.nats import Context
 from pourline.pos_adapter.domain import notifications as domain
 from pourline.pos_adapter.domain.notifications import Kind, Notification, Status
-from pourline.pos_adapter.errors import AlreadySent, PosEventUnknown
+from pourline.pos_adapter.errors import AlreadySent, PosEventUnknown, StatusUnknown
 from pourline.pos_adapter.handlers.config import configured_adapter
+from pourline.pos_adapter.handlers.record import on_record
 from pourline.pos_adapter.store import config
 from pourline.pos_adapter.store import queue as store
 
@@ -180,7 +181,6 @@ async def mark_sent_by_hand(
     order: evening.MarkPosEventSent, unit: UnitOfWork, context: Context
 ) -> PosEvent:
     """Record that a person told the point of sale; a repeat changes nothing."""
-    del context
     row = await _event(unit, order.event_id)
     now = unit.clock.now()
     for sent in await store.mark_sent(unit, [row["id"]], at=now):
@@ -190,16 +190,19 @@ async def mark_sent_by_hand(
             ),
             aggregate=f"pos_event:{sent['id']}",
         )
+        subject, before = f"pos_event:{sent['id']}", {"status": row["status"]}
+        on_record(unit, "pos_event_sent", subject, actor=context.actor, before=before)
     return event_of(await _event(unit, order.event_id))
 
 
 async def retry(order: evening.RetryPosEvent, unit: UnitOfWork, context: Context) -> PosEvent:
     """Have the point of sale told again; raises `PosEventUnknown`, `AlreadySent`."""
-    del context
     row = await _event(unit, order.event_id)
     if row["status"] == Status.SENT:
         raise AlreadySent
     await store.queue_again(unit, row["id"], at=unit.clock.now())
+    subject, before = f"pos_event:{row['id']}", {"status": row["status"], "error": row["error"]}
+    on_record(unit, "pos_event_retried", subject, actor=context.actor, before=before)
     return event_of(await _event(unit, order.event_id))
 
 
@@ -220,8 +223,10 @@ async def _event(unit: UnitOfWork, text: str) -> Row:
 async def list_events(
     query: evening.ListPosEvents, unit: UnitOfWork, context: Context
 ) -> Listing[PosEvent]:
-    """Return notifications, newest first."""
+    """Return notifications, newest first; raises `StatusUnknown`."""
     del context
+    if query.status is not None and query.status not in set(Status):
+        raise StatusUnknown
     rows = await store.list_events(
         unit,
         status=query.status,

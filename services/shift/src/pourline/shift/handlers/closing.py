@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from pourline.contracts.base import Listing
-from pourline.contracts.evening import Alert, AlertState, ListAlerts
+from pourline.contracts.evening import Alert
 from pourline.contracts.shifts import (
     Blocker,
     Blockers,
@@ -38,9 +37,9 @@ from pourline.kit.inbox import Inbox
 from pourline.kit.nats import Caller, Context
 from pourline.shift import domain, errors, store
 from pourline.shift.handlers.opening import shift_of
+from pourline.shift.handlers.record import on_record
+from pourline.shift.handlers.standing import standing_alerts
 
-ALERTS_SHOWN = 40
-"""So many unresolved alerts are shown: as many as one message of the bus holds."""
 FIGURES_WITHIN_S = 8.0
 FORGOTTEN_AFTER_S = 60.0
 OTHER_WITHIN_S = 4.0
@@ -74,12 +73,7 @@ class Closing:
         del context
         own = await self._caller.ask(GetBlockers(), Blockers)
         held = await self._caller.ask(GetHeldPours(), HeldPours)
-        alerts: list[Alert] = []
-        for state in (AlertState.OPEN, AlertState.ACKNOWLEDGED):
-            page = await self._caller.ask(
-                ListAlerts(state=state, limit=ALERTS_SHOWN // 2), Listing[Alert]
-            )
-            alerts += page.items
+        alerts = await standing_alerts(self._caller)
         self._keep(
             query,
             Asked(blockers=[*own.blockers, *held.blockers], at_s=time.monotonic(), alerts=alerts),
@@ -198,6 +192,14 @@ class Closing:
             ),
             aggregate=f"shift:{row['id']}",
             version=2,
+        )
+        on_record(
+            unit,
+            "shift_closed",
+            f"shift:{row['id']}",
+            actor=context.actor,
+            reason=order.comment,
+            after={"counted_cash": order.counted_cash, "location": row["location"]},
         )
         return await report_of(unit, closed)
 

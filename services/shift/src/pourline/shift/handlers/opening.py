@@ -19,6 +19,7 @@ from pourline.shift.errors import (
     ShiftClosed,
     ShiftUnknown,
 )
+from pourline.shift.handlers.record import on_record
 
 
 async def open_shift(order: evening.OpenShift, unit: UnitOfWork, context: Context) -> Shift:
@@ -44,6 +45,8 @@ async def open_shift(order: evening.OpenShift, unit: UnitOfWork, context: Contex
         ),
         aggregate=f"shift:{row['id']}",
     )
+    after = {"location": row["location"], "opening_float": row["opening_float"]}
+    on_record(unit, "shift_opened", f"shift:{row['id']}", actor=context.actor, after=after)
     return await shift_of(unit, row)
 
 
@@ -83,9 +86,10 @@ async def list_shifts(
 
 async def add_member(order: evening.AddShiftMember, unit: UnitOfWork, context: Context) -> Shift:
     """Have somebody work in a shift; raises `ShiftUnknown`, `ShiftClosed`."""
-    del context
     row = await _going_on(unit, order.shift_id)
     await store.add_member(unit, shift_id=row["id"], name=order.member)
+    subject, after = f"shift:{row['id']}", {"member": order.member}
+    on_record(unit, "shift_member_added", subject, actor=context.actor, after=after)
     return await shift_of(unit, row)
 
 
@@ -93,11 +97,12 @@ async def remove_member(
     order: evening.RemoveShiftMember, unit: UnitOfWork, context: Context
 ) -> Shift:
     """Have somebody leave; raises `ShiftUnknown`, `ShiftClosed`, `MemberUnknown`."""
-    del context
     row = await _going_on(unit, order.shift_id)
     now = unit.clock.now()
     if not await store.remove_member(unit, shift_id=row["id"], name=order.member, at=now):
         raise MemberUnknown
+    subject, before = f"shift:{row['id']}", {"member": order.member}
+    on_record(unit, "shift_member_removed", subject, actor=context.actor, before=before)
     return await shift_of(unit, row)
 
 

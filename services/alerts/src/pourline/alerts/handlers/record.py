@@ -1,0 +1,6 @@
+"""What people do here, put on the record that auth-lock keeps."""
+
+from pourline.contracts.record import AlertsRecorded
+from pourline.upkeep.record import OnRecord
+
+on_record = OnRecord(AlertsRecorded)
