@@ -139,7 +139,8 @@ class AuthorizeResult(Message):
     """`tap/{tap}/authorize/result`: allow with a grant, or deny with a reason for the guest.
 
     `at` is when an allow was decided, by the clock that made `expires_at`: a device whose own clock
-    is wrong counts the time between the two from its question.
+    is wrong counts the time between the two from its question. `sync_timeout_s` is the bar's own:
+    after so long without an answer a device shows its pour for staff to enter.
     """
 
     request_id: EchoedId
@@ -155,6 +156,7 @@ class AuthorizeResult(Message):
     max_volume_ml: Volume | None = None
     max_duration_s: int | None = None
     expires_at: Instant | None = None
+    sync_timeout_s: int | None = None
     at: Instant | None = None
 
 

@@ -1,10 +1,12 @@
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from pourline.controller.domain import Backoff, Pour
+from pourline.controller import payloads
+from pourline.controller.domain import Allowed, Backoff, Pour
 from pourline.controller.sync import WINDOW, Sync, SyncHooks
 
 AT = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
@@ -17,7 +19,7 @@ def pour(number: int) -> Pour:
 class Outside:
     """A link, a store and a clock that do as the test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, overdue_s: float | None = None) -> None:
         self.now_s = 1_000.0
         self.is_up = True
         self.sent: list[str] = []
@@ -30,7 +32,7 @@ class Outside:
             hooks=hooks,
             now_s=lambda: self.now_s,
             backoff=Backoff(first_s=2.0, cap_s=30.0),
-            overdue_s=60.0,
+            overdue_s=overdue_s,
         )
 
     def send(self, pour: Pour) -> bool:
@@ -128,6 +130,39 @@ async def test_a_pour_counts_as_pending_when_its_answer_is_late(outside: Outside
     assert (outside.sync.unanswered, outside.sync.pending) == (2, 1)
     await outside.pass_time(1)
     assert outside.sync.pending == 2
+
+
+@pytest.mark.requirement("SY-4")
+async def test_the_bar_says_after_how_long_pours_are_told_to_staff(outside: Outside) -> None:
+    outside.sync.overdue_after(180)
+    outside.sync.add(pour(1))
+
+    await outside.pass_time(179)
+    assert outside.overdue == []
+    await outside.pass_time(2)
+
+    assert outside.overdue == [["p1"]]
+
+
+async def test_a_taps_own_timeout_goes_before_the_bars() -> None:
+    outside = Outside(overdue_s=60.0)
+    run = asyncio.create_task(outside.sync.run())
+    outside.sync.overdue_after(180)
+    outside.sync.add(pour(1))
+
+    await outside.pass_time(61)
+    run.cancel()
+
+    assert outside.overdue == [["p1"]]
+
+
+@pytest.mark.parametrize(("told", "kept"), [(120, 120.0), (5, 60.0), (9_999, 300.0), (None, None)])
+def test_an_allow_names_the_bars_timeout(told: object, kept: float | None) -> None:
+    body = {"request_id": "r", "decision": "allow", "grant_id": "g", "max_volume_ml": 500}
+    allowed = payloads.answer(json.dumps(body | {"sync_timeout_s": told}).encode())
+
+    assert isinstance(allowed, Allowed)
+    assert allowed.grant.sync_timeout_s == kept
 
 
 @pytest.mark.requirement("SY-4")

@@ -15,7 +15,6 @@ from pourline.controller.demo import run_demo
 from pourline.controller.hardware import PartMissingError
 from pourline.controller.link import Broker
 from pourline.controller.settings import (
-    SYNC_TIMEOUT_S,
     BarAddress,
     TapConfig,
     checked_id,
@@ -65,7 +64,7 @@ def _run_tap(options: argparse.Namespace) -> int:
         broker=replace(broker, trust=told.trust.beside(broker.trust)),
         location=checked_id(options.location or told.location or "main"),
         rules=told.rules,
-        overdue_s=options.sync_timeout or told.sync_timeout_s or SYNC_TIMEOUT_S[0],
+        overdue_s=options.sync_timeout or told.sync_timeout_s,
     )
     store_path = _needed(store or told.store, "--store")
     return asyncio.run(until_signal(run_tap(config, store_path=store_path, parts=told.parts)))
@@ -123,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         "--sync-timeout",
         type=_sync_timeout,
         metavar="S",
-        help="seconds, 60 to 300, until staff are shown a pour without an answer",
+        help="seconds, 60 to 300, until staff are shown a pour without an answer; else the bar's",
     )
     _add_simulate(commands.add_parser("simulate", help="simulated taps and guests"))
     for command in commands.choices.values():

@@ -13,6 +13,7 @@ import orjson
 
 from pourline.controller.clock import Clock, age_ms
 from pourline.controller.domain import Allowed, Denied, Grant, Pour
+from pourline.controller.settings import SYNC_TIMEOUT_S
 
 LARGEST: Final = 8 * 1024
 """Bytes of a message that the contract still takes."""
@@ -114,7 +115,14 @@ def _grant(body: dict[str, object], request_id: str) -> Grant:
         price_per_litre=price if type(price) is int else None,
         expires_at=expires_at,
         opens_for_ms=opens_for_ms,
+        sync_timeout_s=_sync_timeout_s(body),
     )
+
+
+def _sync_timeout_s(body: dict[str, object]) -> float | None:
+    told = _decimal(body, "sync_timeout_s")
+    least, most = SYNC_TIMEOUT_S
+    return None if told is None else min(max(float(told), least), most)
 
 
 def _text(body: dict[str, object], name: str) -> str:

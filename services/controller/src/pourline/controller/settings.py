@@ -18,14 +18,17 @@ POUR_BACKOFF: Final = Backoff(first_s=2.0, cap_s=30.0)
 
 @dataclass(frozen=True, slots=True)
 class TapConfig:
-    """Which tap this is, how it pours and whom it tells."""
+    """Which tap this is, how it pours and whom it tells.
+
+    `overdue_s` is its own sync timeout; where it has none the bar's counts, once it was told.
+    """
 
     tap_id: str
     secret: str = field(repr=False)
     broker: Broker
     location: str = "main"
     rules: Rules = field(default_factory=Rules)
-    overdue_s: float = 60.0
+    overdue_s: float | None = None
     backoff: Backoff = POUR_BACKOFF
 
     def topic(self, name: str) -> str:

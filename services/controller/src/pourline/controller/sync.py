@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pourline.controller.domain import Backoff, Pour
+from pourline.controller.settings import SYNC_TIMEOUT_S
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +53,18 @@ class Sync:
     """The queue of unanswered pours of one tap."""
 
     def __init__(
-        self, *, hooks: SyncHooks, now_s: Callable[[], float], backoff: Backoff, overdue_s: float
+        self,
+        *,
+        hooks: SyncHooks,
+        now_s: Callable[[], float],
+        backoff: Backoff,
+        overdue_s: float | None,
     ) -> None:
         self._hooks = hooks
         self._now_s = now_s
         self._backoff = backoff
-        self._overdue_s = overdue_s
+        self._has_own_timeout = overdue_s is not None
+        self._overdue_s = overdue_s or SYNC_TIMEOUT_S[0]
         self._waiting: dict[str, _Waiting] = {}
         self._order: list[tuple[float, int, str]] = []
         self._serial = 0
@@ -68,6 +75,11 @@ class Sync:
         self._overdue: tuple[Pour, ...] = ()
         self._wake = asyncio.Event()
         self._forgettable = asyncio.Event()
+
+    def overdue_after(self, seconds: float | None) -> None:
+        """Show pours after so long without an answer, as the bar says; its own goes before."""
+        if seconds is not None and not self._has_own_timeout:
+            self._overdue_s = seconds
 
     def add(self, pour: Pour, *, age_s: float = 0.0) -> None:
         """Take a stored pour, this old already; it is sent at once if the window allows."""

@@ -128,11 +128,9 @@ class TapController:
                     tasks.create_task(task())
                 for pour in await self._records.restart():
                     self._sync.add(pour, age_s=self._records.age_s(pour))
-                for task in (self.link.run, self._sync.run, self._records.keep_notes):
+                watches = (self._watch_cards, self._watch_time, self._watch_flow, self._watch_leaks)
+                for task in (self.link.run, self._sync.run, self._records.keep_notes, *watches):
                     tasks.create_task(task())
-                for task in (self._watch_cards, self._watch_time, self._watch_flow):
-                    tasks.create_task(task())
-                tasks.create_task(self._watch_leaks())
         finally:
             self._is_over = True
             self._hardware.valve.close()
@@ -268,6 +266,7 @@ class TapController:
             self.fail(error)
 
     async def _store_grant(self, grant: Grant) -> None:
+        self._sync.overdue_after(grant.sync_timeout_s)
         try:
             await self._records.open_grant(grant)
         except sqlite3.Error:

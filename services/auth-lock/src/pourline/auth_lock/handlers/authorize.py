@@ -250,6 +250,7 @@ def _allowance(asked: Asked, begun: _Begun, hold: Hold, at: datetime) -> Authori
         max_volume_ml=hold.max_volume_ml,
         max_duration_s=domain.POUR_S_MAX,
         expires_at=at + domain.GRANT_OPENS_WITHIN,
+        sync_timeout_s=int(str(begun.config["sync_timeout_s"])),
         at=at,
     )
 

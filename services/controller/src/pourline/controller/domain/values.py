@@ -49,6 +49,7 @@ class Grant:
 
     `opens_for_ms` is the same as a span since it was decided, `opens_by_ms` what that makes of the
     device's own elapsed clock, counted from its question: the time of day may be wrong here.
+    `sync_timeout_s` is how long the bar wants a pour to wait for its answer before it is shown.
     """
 
     grant_id: str
@@ -61,6 +62,7 @@ class Grant:
     expires_at: datetime | None = None
     opens_for_ms: int | None = None
     opens_by_ms: int | None = None
+    sync_timeout_s: float | None = None
 
     def may_open(self, *, elapsed_ms: int, wall: datetime) -> bool:
         """Tell by the clock that cannot be wrong, where the answer said enough for it."""
