@@ -238,3 +238,15 @@ async def test_somebody_joins_a_shift(bar: RunningBar) -> None:
 
     assert "Bea" in joined["members"]
     assert refusal(await bar.ask("POST", path, json={"member": ""})) == (422, "malformed")
+
+
+@pytest.mark.requirement("VI-1")
+async def test_what_was_noted_about_a_guest_is_read_again(bar: RunningBar) -> None:
+    told = {"name": "Nora", "phone": "+43 1 555", "email": "n@example.org", "notes": "no nuts"}
+
+    made = await bar.post("/api/guests", **told)
+    visit = await bar.post("/api/visits", guest_id=made["id"])
+
+    assert made.items() >= told.items()
+    assert (await bar.get(f"/api/guests/{made['id']}")).items() >= told.items()
+    assert visit["guest"]["notes"] == "no nuts"

@@ -32,6 +32,7 @@ class Guest(Message):
     name: str
     phone: str | None = None
     email: str | None = None
+    notes: str | None = None
     age_verified: bool = False
     age_verified_at: Instant | None = None
     age_verified_by: str | None = None

@@ -311,6 +311,7 @@ def guest_of(row: Row) -> Guest:
         name=row["name"],
         phone=row["phone"],
         email=row["email"],
+        notes=row["notes"],
         age_verified=row["age_verified_at"] is not None,
         age_verified_at=row["age_verified_at"],
         age_verified_by=row["age_verified_by"],

@@ -7,8 +7,8 @@ from uuid import UUID
 from pourline.kit.db import Row, UnitOfWork
 
 GUEST_COLUMNS = """
-    guest.id, guest.name, guest.phone, guest.email, guest.age_verified_at, guest.age_verified_by,
-    guest.created_at,
+    guest.id, guest.name, guest.phone, guest.email, guest.notes, guest.age_verified_at,
+    guest.age_verified_by, guest.created_at,
     (SELECT open_visit.id FROM visit AS open_visit
      WHERE open_visit.guest_id = guest.id AND open_visit.status = 'active') AS active_visit_id
 """

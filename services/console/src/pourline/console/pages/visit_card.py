@@ -103,6 +103,8 @@ class VisitCard:
                     fact("Held for a pour", words.money(money.held, board.currency))
                 fact("Poured", words.volume(money.poured_ml, board.volume_unit))
             fact("Card", visit.card_uid or "none yet")
+            if visit.guest.notes:
+                fact("Notes", visit.guest.notes)
             fact("Limits", visit.limit_profile or "balance only")
             if visit.active_tap_id:
                 fact("Holds tap", visit.active_tap_id)
