@@ -46,7 +46,7 @@ SHOTS: Final = (
     Shot(name="console", path="/", awaits="Pouring"),
     Shot(name="console-dark", path="/", scheme="dark", awaits="Pouring"),
     Shot(name="board-dark", path="/board", size="wall", scheme="dark"),
-    Shot(name="tap-screen", path="/tap/1", awaits="Hello"),
+    Shot(name="tap-screen", path="/tap/1", awaits="to spend"),
     Shot(name="menu", path="/menu"),
     Shot(name="alerts", path="/alerts"),
     Shot(name="reconcile", path="/reconcile", press="Decide"),
