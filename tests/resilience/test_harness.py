@@ -1,16 +1,28 @@
 """The harness itself: a seed repeats itself, books are read strictly, the proxy does as told."""
 
 import asyncio
+import itertools
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import pytest
 from pourline.testkit.resilience import truth
+from pourline.testkit.resilience.faults import Freeze, Kill
 from pourline.testkit.resilience.proxy import HALF_OPEN, LOOPBACK, Proxy, proxied
-from pourline.testkit.resilience.schedule import FAULTS, schedule
+from pourline.testkit.resilience.raw import Message, in_any_order
+from pourline.testkit.resilience.run import Happened, served
+from pourline.testkit.resilience.schedule import (
+    FAULTS,
+    PROCESSES,
+    Step,
+    one_death_at_a_time,
+    schedule,
+)
 from pourline.testkit.resilience.truth import Account, Booked, Poured
+from pourline.testkit.resilience.world import Probe
 
 ALL = (1.0, random.Random(1))  # noqa: S311 - no secret
 POURED = Poured(
@@ -39,6 +51,45 @@ def test_a_seed_repeats_itself(seed: int) -> None:
 
     assert str(one) == str(schedule(seed))
     assert FAULTS[0] <= len(one.steps) <= FAULTS[1]
+
+
+def test_messages_in_any_order_come_as_often_as_they_should_and_within_their_window() -> None:
+    messages = [Message(at_s=0.0, tap_id="t", client_tx_id=str(number)) for number in range(400)]
+
+    sent = in_any_order(random.Random(1), messages, copies=5, window=1_000, over_s=20)  # noqa: S311
+
+    assert [at_s for at_s, _ in sent] == sorted(at_s for at_s, _ in sent)
+    assert set(Counter(one.client_tx_id for _, one in sent).values()) == {5}
+    moved = [place - int(one.client_tx_id) * 5 for place, (_, one) in enumerate(sent)]
+    assert max(map(abs, moved)) <= 1_000 + 5
+    assert min(moved) < -100
+    assert max(moved) > 500
+
+
+def test_each_process_dies_as_often_as_said_and_never_two_at_once() -> None:
+    steps = one_death_at_a_time(1, rounds=3).steps
+
+    assert set(Counter(one.fault.target for one in steps).values()) == {3}
+    assert {one.fault.target for one in steps} == set(PROCESSES)
+    apart = [later.at_s - sooner.at_s for sooner, later in itertools.pairwise(steps)]
+    assert min(apart) >= 9
+
+
+@pytest.mark.parametrize(("other_s", "alone"), [(1.0, False), (3.5, False), (20.0, True)])
+def test_a_death_is_alone_when_nothing_else_is_wrong_until_a_card_is_served(
+    other_s: float, *, alone: bool
+) -> None:
+    probe = Probe(served=[(0.0, 0.1), (2.5, 4.0), (9.0, 9.1), (24.0, 24.1)])
+    dies = Step(at_s=2.0, duration_s=0.0, fault=Kill("ledger"))
+    freezes = Step(at_s=other_s, duration_s=1.0, fault=Freeze("alerts"))
+    faults = [
+        Happened(step=dies, begun_s=2.0, since_s=2.0),
+        Happened(step=freezes, begun_s=other_s, since_s=other_s + 1.0),
+    ]
+
+    [death, _] = served(faults, probe)
+
+    assert (death.again_after_s, death.alone) == (2.0, alone)
 
 
 def test_a_pour_that_is_not_in_the_books_is_lost() -> None:

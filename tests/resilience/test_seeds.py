@@ -13,6 +13,7 @@ from pourline.testkit.bar import run_bar
 from pourline.testkit.resilience.run import play
 from pourline.testkit.resilience.schedule import (
     everybody_dies,
+    everything_comes_often_and_in_any_order,
     kind_of,
     servers_hang,
 )
@@ -43,6 +44,15 @@ async def test_a_server_that_stands_still_is_replaced_and_nobody_pays_for_it(
 ) -> None:
     async with open_world(tmp_path, Kind.OWN) as world:
         outcome = await play(world, servers_hang())
+
+    assert outcome.is_right, str(outcome)
+
+
+async def test_pours_that_come_five_times_and_a_thousand_places_late_are_charged_once(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path, Kind.OWN) as world:
+        outcome = await play(world, everything_comes_often_and_in_any_order())
 
     assert outcome.is_right, str(outcome)
 

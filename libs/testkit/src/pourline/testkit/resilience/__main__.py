@@ -18,7 +18,7 @@ from pourline.testkit.resilience.letters import page, write_letters
 from pourline.testkit.resilience.lives import die, every_step, wards
 from pourline.testkit.resilience.offline import comes_back
 from pourline.testkit.resilience.run import Outcome, play
-from pourline.testkit.resilience.schedule import long_evening
+from pourline.testkit.resilience.schedule import long_evening, one_death_at_a_time
 from pourline.testkit.resilience.seeds import folder_for, play_all
 from pourline.testkit.resilience.world import RAW_TAPS, open_world
 
@@ -35,6 +35,7 @@ def main() -> int:
         return 0
     parts = {
         "seeds": _seeds,
+        "kills": _kills,
         "controllers": _controllers,
         "offline": _offline,
         "evening": _evening,
@@ -52,7 +53,7 @@ async def _seeds(arguments: argparse.Namespace) -> int:
 
     def tell(outcome: Outcome) -> None:
         if arguments.json:
-            report.keep_seed(arguments.json, outcome)
+            report.keep_seed(arguments.json, outcome, by_itself=arguments.by_itself)
 
     had = report.seeds_in(arguments.json) if arguments.add and arguments.json else frozenset()
     seeds = [seed for seed in range(first, first + count) if seed not in had]
@@ -61,6 +62,20 @@ async def _seeds(arguments: argparse.Namespace) -> int:
     pours = sum(one.pours for one in outcomes)
     _say(f"{len(outcomes)} seeds, {pours} pours, {len(bad)} seeds not right")
     return 1 if bad else 0
+
+
+async def _kills(arguments: argparse.Namespace) -> int:
+    """Let everybody die so often, one at a time."""
+    timetable = one_death_at_a_time(arguments.first, rounds=arguments.rounds)
+    with folder_for(arguments.keep, "kills") as folder:
+        async with open_world(folder, timetable.kind) as world:
+            outcome = await play(world, timetable)
+    _say(outcome)
+    told = report.of_kills(outcome)
+    for line in report.killed(told):
+        _say(line)
+    _keep(arguments, {"kills": told})
+    return 0 if outcome.is_right else 1
 
 
 async def _controllers(arguments: argparse.Namespace) -> int:
@@ -151,17 +166,23 @@ def _say(what: object) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make resilience", description=__doc__)
-    parts = ("seeds", "controllers", "offline", "evening", "machines", "letters", "page")
+    parts = ("seeds", "kills", "controllers", "offline", "evening", "machines", "letters", "page")
     parser.add_argument("part", nargs="?", choices=parts, default="seeds")
     parser.add_argument("--seeds", type=int, default=10, help="how many (default 10)")
     parser.add_argument("--first", type=int, default=1, help="the first of them (default 1)")
     parser.add_argument("--seed", type=int, help="exactly this one, on a fresh bar")
+    parser.add_argument("--rounds", type=int, default=5, help="of `kills` (default 5)")
     parser.add_argument("--taps", type=int, default=50, help="of a long evening (default 50)")
     parser.add_argument("--minutes", type=float, default=10, help="of it (default 10)")
     parser.add_argument(
         "--add",
         action="store_true",
         help="only seeds that the JSON does not have, beside those that it has",
+    )
+    parser.add_argument(
+        "--by-itself",
+        action="store_true",
+        help="nothing else runs on this machine: the page may say how long things took",
     )
     parser.add_argument("--keep", type=Path, help="keep the bars' folders here")
     parser.add_argument("--json", type=Path, help="write what came of it here")

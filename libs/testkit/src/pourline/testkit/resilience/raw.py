@@ -63,6 +63,10 @@ class Message:
     last_s: float = 0.0
 
 
+Sending = tuple[float, Message]
+"""When a message is sent, seconds into the load, and which."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RawSeat:
     """A raw tap, the visit that pours there and the price of what runs."""
@@ -81,6 +85,21 @@ def plan(
         for number in range(pours)
     ]
     return sorted(messages, key=lambda one: one.at_s)
+
+
+def in_order(messages: Sequence[Message]) -> list[Sending]:
+    """Return each message once, at its time."""
+    return [(message.at_s, message) for message in messages]
+
+
+def in_any_order(
+    dice: random.Random, messages: Sequence[Message], *, copies: int, window: int, over_s: float
+) -> list[Sending]:
+    """Return each message `copies` times, none later than `window` places after its own."""
+    several = [message for message in messages for _ in range(copies)]
+    places = [number + dice.uniform(0, window) for number in range(len(several))]
+    order = sorted(range(len(several)), key=places.__getitem__)
+    return [(place * over_s / len(several), several[number]) for place, number in enumerate(order)]
 
 
 def _message(
@@ -148,18 +167,23 @@ class RawTaps:
         self._waiting = [one for one in self._waiting if not self._answers.has(one.client_tx_id)]
         return self._waiting
 
-    async def pour(self, messages: Sequence[Message]) -> None:
+    async def pour(self, sendings: Sequence[Sending]) -> None:
         """Send everything at its time."""
         begun_s = time.monotonic()
-        for message in messages:
-            await asyncio.sleep(max(0.0, begun_s + message.at_s - time.monotonic()))
-            message.first_s = time.monotonic()
-            self._tell_time(message)
+        for at_s, message in sendings:
+            await asyncio.sleep(max(0.0, begun_s + at_s - time.monotonic()))
+            if not message.first_s:
+                self._begin(message)
             for _ in range(message.copies):
                 self._send(message)
-            self.sent.append(message)
-            if message.client_tx_id:
-                self._waiting.append(message)
+
+    def _begin(self, message: Message) -> None:
+        """Take note of a message that is sent for the first time."""
+        message.first_s = time.monotonic()
+        self._tell_time(message)
+        self.sent.append(message)
+        if message.client_tx_id:
+            self._waiting.append(message)
 
     async def repeat(self) -> None:
         """Send again what has no status; until cancelled."""

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import math
 import os
 import platform
 import statistics
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from pourline.testkit.resilience.faults import Kill
 from pourline.testkit.resilience.lives import Death
 from pourline.testkit.resilience.offline import Return
 from pourline.testkit.resilience.run import Outcome
@@ -35,13 +37,21 @@ locked, no money is held, every controller's store is empty, and `pourline verif
 
 Served again: seconds from the death of a process, or from the end of any other fault, until a card
 that was shown then is granted and its pour accepted, by a tap that tries as devices do. Other
-faults of the same evening may still be going on, and other sittings may have run beside this
-one, up to four of them on these two cores: the longest times are those of a machine with far too
-much to do.
+faults of the same evening may still be going on. The seconds are those of the {timed} seeds that
+had the machine to themselves; others were played up to four at once on these two cores.
+{alone}
 
 | fault | with | times | seeds | pours in them | lost | doubled | served again, median | most |
 |---|---|---|---|---|---|---|---|---|
 {rows}
+
+## One death at a time
+
+{kills}
+
+| killed with signal 9 | times | served again, median | most |
+|---|---|---|---|
+{killed}
 
 ## Controllers
 
@@ -67,6 +77,15 @@ one pour for each grant that was stored, with the volume that the store knew.
 
 {machines}
 """
+ALONE: Final = (
+    "Of {deaths} deaths of a process in them {alone} came with nothing else wrong at the time:"
+    " served again after {median_s:.1f} s (median), {most_s:.1f} s at most."
+)
+KILLS: Final = (
+    "Under the same load, {minutes:.0f} minutes long, each process is killed again and again, ten"
+    " seconds apart and with nothing else wrong: {pours:,} pours, {lost} lost, {doubled} charged"
+    " twice. The longest anybody waited for a tap: {most_s:.1f} s."
+)
 MACHINES: Final = (
     "A broker on each of three machines, every stream on all three, an instance of every service on"
     " two. Each machine is lost at once with all that runs on it (signal 9), for five seconds, the"
@@ -136,6 +155,11 @@ def of_evening(outcome: Outcome, *, taps: int, minutes: float, faults: int) -> J
     return of_seeds([outcome])[0] | size
 
 
+def of_kills(outcome: Outcome) -> Json:
+    """Return an evening of deaths, one at a time, as the JSON keeps it."""
+    return of_seeds([outcome])[0] | {"by_itself": True}
+
+
 def of_return(back: Return) -> Json:
     """Return a controller's return as the JSON keeps it."""
     return asdict(back)
@@ -161,10 +185,17 @@ def keep(path: Path, told: Mapping[str, Any]) -> None:
         kept.update(told)
 
 
-def keep_seed(path: Path, outcome: Outcome) -> None:
-    """Write what came of a seed in the place of what came of it before; several may write."""
+def keep_seed(path: Path, outcome: Outcome, *, by_itself: bool = False) -> None:
+    """Write what came of a seed in the place of what came of it before; several may write.
+
+    Only those that were played `by_itself`, with nothing else on the machine, say how long it took.
+    """
     [told] = of_seeds([outcome])
-    played = {"on": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine()}
+    played = {
+        "on": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": machine(),
+        "by_itself": by_itself,
+    }
     with _kept(path) as kept:
         others = [one for one in kept.get("seeds", []) if one["seed"] != outcome.seed]
         kept["seeds"] = sorted([*others, told | played], key=lambda one: int(one["seed"]))
@@ -201,7 +232,11 @@ def page(told: Json) -> str:
         lost=sum(one["lost"] for one in seeds),
         doubled=sum(one["doubled"] for one in seeds),
         failures="".join(_failure(one) for one in wrong),
+        timed=sum(_is_timed(one) for one in seeds),
+        alone=_alone(seeds),
         rows="\n".join(_row(kind, target, row) for (kind, target), row in _rows(seeds)),
+        kills=_kills(told["kills"]),
+        killed="\n".join(killed(told["kills"])),
         deaths="\n".join(
             "| {what} | {times} | {open} | {half_poured} |".format(**one)
             + f" {len(one['wrong'])} |"
@@ -224,9 +259,47 @@ def _evening(told: Json) -> str:
     return EVENING.format(**told, but=but)
 
 
+def _kills(told: Json) -> str:
+    most_s = max(_seconds(one["again_after_s"]) for one in told["served"])
+    counts = {key: told[key] for key in ("pours", "lost", "doubled")}
+    but = f" But {told['wrong'][0].splitlines()[0][:200]}." if told["wrong"] else ""
+    return KILLS.format(**counts, minutes=told["elapsed_s"] / 60, most_s=most_s) + but
+
+
+def killed(told: Json) -> Iterator[str]:
+    """Say for each process that was killed how often, and after what time a tap served again."""
+    for (_, target), row in _rows([told]):
+        median_s, most_s = statistics.median(row.again_s), max(row.again_s)
+        yield f"| {target} | {row.times} | {median_s:.1f} s | {most_s:.1f} s |"
+
+
+def _seconds(again_after_s: float | None) -> float:
+    """Return how long it took to be served again; for ever, if nobody was."""
+    return math.inf if again_after_s is None else again_after_s
+
+
 def _machines(told: Json) -> str:
     again = ", ".join(f"{one['again_after_s']:.1f}" for one in told["served"]) + " s"
     return MACHINES.format(**told, again=again)
+
+
+def _is_timed(seed: Json) -> bool:
+    return bool(seed.get("by_itself"))
+
+
+def _alone(seeds: Iterable[Json]) -> str:
+    """Say what the deaths of a process cost that nothing else went wrong beside."""
+    faults = [fault for seed in seeds if _is_timed(seed) for fault in seed["served"]]
+    deaths = [one for one in faults if one["kind"] == Kill.kind]
+    alone_s = [_seconds(one["again_after_s"]) for one in deaths if one["alone"]]
+    if not alone_s:
+        return ""
+    return ALONE.format(
+        deaths=len(deaths),
+        alone=len(alone_s),
+        median_s=statistics.median(alone_s),
+        most_s=max(alone_s),
+    )
 
 
 def _failure(seed: Json) -> str:
@@ -242,7 +315,7 @@ def _rows(seeds: Iterable[Json]) -> list[tuple[tuple[str, str], Row]]:
         for fault in seed["served"]:
             row = rows.setdefault((fault["kind"], fault["target"]), Row())
             row.times += 1
-            if fault["again_after_s"] is not None:
+            if _is_timed(seed) and fault["again_after_s"] is not None:
                 row.again_s.append(fault["again_after_s"])
             if seed["seed"] not in row.seeds:
                 row.seeds.add(seed["seed"])
@@ -256,7 +329,7 @@ def _row(kind: str, target: str, row: Row) -> str:
     median_s, most_s = (
         (f"{statistics.median(row.again_s):.1f} s", f"{max(row.again_s):.1f} s")
         if row.again_s
-        else ("never", "never")
+        else ("-", "-")
     )
     counts = f"{row.times} | {len(row.seeds)} | {row.pours:,} | {row.lost} | {row.doubled}"
     return f"| {kind} | {target} | {counts} | {median_s} | {most_s} |"

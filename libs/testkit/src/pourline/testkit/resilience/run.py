@@ -1,6 +1,7 @@
 """Plays one seed: load, faults, quiet, and then the books must agree with the taps."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,7 +14,7 @@ from pourline.testkit.resilience import truth
 from pourline.testkit.resilience.books import account_of, books_of
 from pourline.testkit.resilience.controllers import Controllers, Seat
 from pourline.testkit.resilience.faults import Scene
-from pourline.testkit.resilience.raw import RawSeat, RawTaps, plan
+from pourline.testkit.resilience.raw import RawSeat, RawTaps, in_any_order, in_order, plan
 from pourline.testkit.resilience.schedule import Schedule, Step
 from pourline.testkit.resilience.truth import Account, Booked, Poured
 from pourline.testkit.resilience.world import PRICE, RAW_TAPS, TOP_UP, Probe, World
@@ -28,11 +29,24 @@ PROBED_WITHIN_S: Final = 75.0
 
 @dataclass(kw_only=True)
 class Served:
-    """How long after a fault the first card shown was served; None: it was not."""
+    """How long after a fault the first card shown was served; None: it was not.
+
+    A fault was `alone` if nothing else was wrong, or not yet over, until then.
+    """
 
     kind: str
     target: str
     again_after_s: float | None
+    alone: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Happened:
+    """A fault that was done: when it began, and from when being served counts; monotonic."""
+
+    step: Step
+    begun_s: float
+    since_s: float
 
 
 @dataclass(kw_only=True)
@@ -95,7 +109,7 @@ class Evening:
         self._guests: list[GuestSeat] = []
         self._raw_guests: list[GuestSeat] = []
         self._controllers: Controllers
-        self._ended: list[tuple[Step, float]] = []
+        self._ended: list[Happened] = []
         self._accounts: list[Account] = []
         self.outcome = Outcome(seed=timetable.seed, world=world.kind.value)
 
@@ -140,15 +154,24 @@ class Evening:
         messages = plan(
             dice, self._world.fleet, seats, pours=timetable.raw_pours, over_s=timetable.load_s
         )
+        sendings = in_order(messages)
+        if timetable.copies > 1:
+            sendings = in_any_order(
+                dice,
+                messages,
+                copies=timetable.copies,
+                window=timetable.window,
+                over_s=timetable.load_s,
+            )
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._raw.pour(messages))
+            group.create_task(self._raw.pour(sendings))
             for step in timetable.steps:
                 group.create_task(self._go_wrong(step))
 
     async def _go_wrong(self, step: Step) -> None:
         scene = Scene(self._world, self._controllers, self._raw)
         await asyncio.sleep(step.at_s)
-        since_s = time.monotonic()
+        begun_s = since_s = time.monotonic()
         try:
             await step.fault.inject(scene)
             await asyncio.sleep(step.duration_s)
@@ -156,14 +179,14 @@ class Evening:
             await step.fault.heal(scene)
         if not step.fault.is_served_from_start:
             since_s = time.monotonic()
-        self._ended.append((step, since_s))
+        self._ended.append(Happened(step=step, begun_s=begun_s, since_s=since_s))
 
     async def quieten(self) -> None:
         """Wait, bounded, until everybody has been answered."""
         await self._world.bar.ready(within_s=READY_WITHIN_S)
         await until(self._all_answered, lambda left: not left, within_s=ANSWERED_WITHIN_S)
         await self._controllers.last_orders(within_s=ANSWERED_WITHIN_S)
-        last_s = max((since_s for _, since_s in self._ended), default=0.0)
+        last_s = max((one.since_s for one in self._ended), default=0.0)
         await until(self._served(last_s), lambda seen: seen is not None, within_s=PROBED_WITHIN_S)
         self._closing.set()
         await asyncio.wait_for(self._background[0], PROBED_WITHIN_S)
@@ -181,14 +204,7 @@ class Evening:
         """Compare the books with what the taps know, and the bar with its own invariants."""
         outcome, poured = self.outcome, self._truth()
         outcome.pours = len(poured)
-        outcome.served = [
-            Served(
-                kind=step.fault.kind,
-                target=step.fault.target,
-                again_after_s=self._probe.again_after(since_s),
-            )
-            for step, since_s in self._ended
-        ]
+        outcome.served = served(self._ended, self._probe)
         outcome.wrong += self._odd_answers() + self._controllers.left_in_stores()
         await self._verify()
         await self._show_cards_again()
@@ -269,6 +285,28 @@ class Evening:
             for tap, volume in sorted(wanted.items())
             if gone[tap] != volume
         ]
+
+
+def served(faults: Sequence[Happened], probe: Probe) -> list[Served]:
+    """Return how long each fault kept a card from being served, and whether it did so alone."""
+
+    def over_s(fault: Happened) -> float:
+        again_after_s = probe.again_after(fault.since_s)
+        return math.inf if again_after_s is None else fault.since_s + again_after_s
+
+    return [
+        Served(
+            kind=one.step.fault.kind,
+            target=one.step.fault.target,
+            again_after_s=probe.again_after(one.since_s),
+            alone=not any(
+                other.begun_s <= over_s(one) and one.begun_s <= over_s(other)
+                for other in faults
+                if other is not one
+            ),
+        )
+        for one in faults
+    ]
 
 
 def _flat(error: BaseException) -> str:

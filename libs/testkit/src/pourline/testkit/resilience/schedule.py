@@ -36,6 +36,10 @@ QUIET_END_S: Final = 10.0
 LONG_POURS_PER_S: Final = 10
 LONG_BETWEEN_GUESTS_S: Final = 3.0
 """A long evening is about its length and its taps: guests come at a bar's pace."""
+ALONE_S: Final = 10.0
+ALONE_POURS_PER_S: Final = 40
+JUMBLED_S: Final = 16.0
+JUMBLED_POURS: Final = 1_600
 NAMED_EACH: Final = 3
 """Every third seed plays on named servers, where bus and database stand behind proxies too."""
 HANGS_ARE_REPLACED: Final = True
@@ -60,7 +64,8 @@ class Step:
 class Schedule:
     """What happens in the evening of one seed: `raw_pours` in `load_s` seconds, and faults.
 
-    `between_guests_s` is how long a controller's tap rests after each guest.
+    `between_guests_s` is how long a controller's tap rests after each guest. With `copies` each
+    raw pour is sent so often, in any order within `window` places.
     """
 
     seed: int
@@ -69,6 +74,8 @@ class Schedule:
     load_s: float = LOAD_S
     raw_pours: int = 340
     between_guests_s: float = 0.15
+    copies: int = 1
+    window: int = 0
 
     def __str__(self) -> str:
         """Say it so that a reader understands what went wrong when."""
@@ -86,7 +93,7 @@ def schedule(seed: int) -> Schedule:
     Numbers from `WRITTEN` on are evenings that are written down.
     """
     if seed >= WRITTEN:
-        return (servers_hang, both_who_decide_a_card_stand_still)[seed - WRITTEN]()
+        return EVENINGS[seed - WRITTEN]()
     dice = random.Random(seed)  # noqa: S311 - it must repeat itself
     kind = kind_of(seed)
     steps: list[Step] = []
@@ -155,6 +162,39 @@ def both_who_decide_a_card_stand_still() -> Schedule:
         Step(at_s=7.1, duration_s=10.3, fault=faults.Freeze("ledger")),
     ]
     return Schedule(seed=WRITTEN + 1, kind=Kind.OWN, steps=steps)
+
+
+def everything_comes_often_and_in_any_order() -> Schedule:
+    """Return an evening whose pours all come five times, up to a thousand places too late.
+
+    Meanwhile both die who must know a pour when they see it again.
+    """
+    steps = [
+        Step(at_s=at_s, duration_s=0.0, fault=faults.Kill(name))
+        for at_s, name in ((6.0, "ledger"), (12.0, "keg-fifo"))
+    ]
+    return Schedule(
+        seed=WRITTEN + 2,
+        kind=Kind.OWN,
+        steps=steps,
+        load_s=JUMBLED_S,
+        raw_pours=JUMBLED_POURS,
+        copies=5,
+        window=1_000,
+    )
+
+
+def one_death_at_a_time(seed: int, *, rounds: int) -> Schedule:
+    """Return an evening in which everybody dies so often, and nothing else goes wrong meanwhile."""
+    dice = random.Random(seed)  # noqa: S311 - it must repeat itself
+    order = [name for _ in range(rounds) for name in dice.sample(PROCESSES, len(PROCESSES))]
+    steps = [
+        Step(at_s=number * ALONE_S + dice.random(), duration_s=0.0, fault=faults.Kill(name))
+        for number, name in enumerate(order, start=1)
+    ]
+    load_s = (len(order) + 1) * ALONE_S
+    pours = int(load_s * ALONE_POURS_PER_S)
+    return Schedule(seed=seed, kind=Kind.OWN, steps=steps, load_s=load_s, raw_pours=pours)
 
 
 def _collide(one: Step, other: Step) -> bool:
@@ -276,3 +316,9 @@ WEIGHED: Final[Sequence[tuple[int, Maker]]] = (
     (1, _rolling),
 )
 MAKERS: Final = [make for _, make in WEIGHED]
+EVENINGS: Final = (
+    servers_hang,
+    both_who_decide_a_card_stand_still,
+    everything_comes_often_and_in_any_order,
+)
+"""What is written down, from the number `WRITTEN` on."""
