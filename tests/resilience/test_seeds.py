@@ -5,9 +5,11 @@ The harness is `pourline.testkit.resilience`; `make resilience SEED=17` plays on
 """
 
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from pourline.controller.simulator import Fleet
 from pourline.testkit.bar import run_bar
 from pourline.testkit.resilience.run import play
@@ -15,12 +17,13 @@ from pourline.testkit.resilience.schedule import (
     everybody_dies,
     everything_comes_often_and_in_any_order,
     kind_of,
+    schedule,
     servers_hang,
 )
 from pourline.testkit.resilience.seeds import play_all
-from pourline.testkit.resilience.world import Kind, open_world
+from pourline.testkit.resilience.world import Kind, World, open_world
 
-pytestmark = pytest.mark.resilience
+pytestmark = [pytest.mark.resilience, pytest.mark.asyncio(loop_scope="module")]
 
 ON_OWN_SERVERS = (2, 11)
 ON_NAMED_SERVERS = (6, 51)
@@ -31,42 +34,55 @@ def say(what: object) -> None:
     sys.stdout.write(f"{what}\n")
 
 
-async def test_every_process_may_die_in_the_middle_of_the_flow(tmp_path: Path) -> None:
-    async with open_world(tmp_path, Kind.OWN) as world:
-        outcome = await play(world, everybody_dies())
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One bar for all evenings on its own servers, one after another."""
+    folder = tmp_path_factory.mktemp("evenings")
+    async with open_world(folder, Kind.OWN) as opened:
+        yield opened
+
+
+async def test_every_process_may_die_in_the_middle_of_the_flow(world: World) -> None:
+    outcome = await play(world, everybody_dies())
 
     assert outcome.is_right, str(outcome)
     assert len(outcome.served) == len(everybody_dies().steps)
 
 
-async def test_a_server_that_stands_still_is_replaced_and_nobody_pays_for_it(
-    tmp_path: Path,
-) -> None:
-    async with open_world(tmp_path, Kind.OWN) as world:
-        outcome = await play(world, servers_hang())
+async def test_a_server_that_stands_still_is_replaced_and_nobody_pays_for_it(world: World) -> None:
+    outcome = await play(world, servers_hang())
 
     assert outcome.is_right, str(outcome)
 
 
 async def test_pours_that_come_five_times_and_a_thousand_places_late_are_charged_once(
-    tmp_path: Path,
+    world: World,
 ) -> None:
-    async with open_world(tmp_path, Kind.OWN) as world:
-        outcome = await play(world, everything_comes_often_and_in_any_order())
+    outcome = await play(world, everything_comes_often_and_in_any_order())
 
     assert outcome.is_right, str(outcome)
 
 
-@pytest.mark.parametrize("seeds", [ON_OWN_SERVERS, ON_NAMED_SERVERS], ids=["own", "named"])
+@pytest.mark.parametrize("seed", ON_OWN_SERVERS)
 async def test_no_pour_is_lost_or_charged_twice_whatever_a_seed_does(
-    seeds: tuple[int, ...], tmp_path: Path
+    seed: int, world: World
 ) -> None:
-    assert len({kind_of(seed) for seed in seeds}) == 1
+    assert kind_of(seed) is Kind.OWN
 
-    outcomes = await play_all(seeds, say=say, keep=tmp_path)
+    outcome = await play(world, schedule(seed))
+
+    assert outcome.is_right, f"{schedule(seed)}\n{outcome}"
+
+
+async def test_no_pour_is_lost_or_charged_twice_on_servers_that_the_bar_does_not_run(
+    tmp_path: Path,
+) -> None:
+    assert {kind_of(seed) for seed in ON_NAMED_SERVERS} == {Kind.NAMED}
+
+    outcomes = await play_all(ON_NAMED_SERVERS, say=say, keep=tmp_path)
 
     assert [str(one) for one in outcomes if not one.is_right] == []
-    assert [one.seed for one in outcomes] == list(seeds)
+    assert [one.seed for one in outcomes] == list(ON_NAMED_SERVERS)
 
 
 async def test_a_restart_on_the_same_folder_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -3,16 +3,17 @@
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+import pytest_asyncio
 from pourline.testkit.bar import RunningBar, run_bar
 from pourline.testkit.until import until
 
-pytestmark = pytest.mark.resilience
+pytestmark = [pytest.mark.resilience, pytest.mark.asyncio(loop_scope="module")]
 
 AT_ONCE = 24
 STOPS = 5
@@ -59,25 +60,30 @@ async def running(bar: RunningBar, part: str) -> psutil.Process | None:
     return None
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def bar(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningBar]:
+    async with run_bar(tmp_path_factory.mktemp("stops") / "bar") as running:
+        yield running
+
+
 @pytest.mark.parametrize("part", ["ledger", "console"])
 async def test_money_put_on_while_a_part_is_started_anew_is_what_people_were_told(
-    tmp_path: Path, part: str
+    bar: RunningBar, part: str
 ) -> None:
-    async with run_bar(tmp_path / "bar") as bar:
-        guest = await bar.seat_guest(amount=0)
-        cashiers = Cashiers(bar, guest.guest_id, await bar.token(level=5))
-        work = [asyncio.create_task(cashiers.work()) for _ in range(AT_ONCE)]
-        for _ in range(STOPS):
-            await cashiers.more(MEANWHILE)
-            life = await until(partial(running, bar, part))
-            assert life is not None
-            life.terminate()
+    guest = await bar.seat_guest(amount=0)
+    cashiers = Cashiers(bar, guest.guest_id, await bar.token(level=5))
+    work = [asyncio.create_task(cashiers.work()) for _ in range(AT_ONCE)]
+    for _ in range(STOPS):
         await cashiers.more(MEANWHILE)
-        cashiers.over = True
-        await asyncio.gather(*work)
-        await bar.ready()
+        life = await until(partial(running, bar, part))
+        assert life is not None
+        life.terminate()
+    await cashiers.more(MEANWHILE)
+    cashiers.over = True
+    await asyncio.gather(*work)
+    await bar.ready()
 
-        found = await bar.get(f"/api/guests/{guest.guest_id}")
-        assert found["balance"] == cashiers.said["done"], cashiers.said
-        assert cashiers.said.keys() <= {"done", "503", "nobody is there"}
-        await bar.verified()
+    found = await bar.get(f"/api/guests/{guest.guest_id}")
+    assert found["balance"] == cashiers.said["done"], cashiers.said
+    assert cashiers.said.keys() <= {"done", "503", "nobody is there"}
+    await bar.verified()
