@@ -17,7 +17,6 @@ import nats.errors
 import psutil
 import pytest
 from cryptography import x509
-from pourline.kit.mqtt import MqttLink
 from pourline.kit.nats import connect
 from pourline.kit.trust import Trust
 from pourline.local import authority
@@ -27,6 +26,7 @@ from pourline.local.servers import NatsServer
 from pourline.local.tls import Listeners, listeners
 from pourline.testkit.bar import RunningBar, TapSeat, run_bar
 from pourline.testkit.until import until
+from pourline.upkeep.mqtt import MqttLink
 
 pytestmark = [
     pytest.mark.security,

@@ -8,14 +8,15 @@ from typing import Any
 import psycopg
 import pytest
 from nats.aio.client import Client
-from pourline.contracts.base import Envelope
+from pourline.contracts.base import Envelope, Event
 from pourline.contracts.guests import GuestRegistered
 from pourline.kit.db import Database, UnitOfWork
 from pourline.kit.dead_letters import DeadLetters
+from pourline.kit.errors import Rejected
 from pourline.kit.gaps import GapWatch, Patience
 from pourline.kit.ids import new_id
 from pourline.kit.inbox import Inbox
-from pourline.kit.nats import BatchConsumer, EventConsumer
+from pourline.kit.nats import BatchConsumer, EventConsumer, Handler
 from pourline.kit.nats.consumer import SUSPECT_AFTER
 from pourline.kit.outbox import Relay
 from pourline.kit.replay import Retelling
@@ -60,23 +61,29 @@ class Reader:
 
     def __init__(self, database: Database, url: str, bus: Client) -> None:
         self.bus = bus
+        self._database = database
         self.relay = Relay(url=url, service="ledger", bus=bus)
         self.retelling = Retelling(bus=bus, service="ledger", database=database)
-        self.consumer = BatchConsumer(
-            bus=bus,
-            stream="EVENTS",
-            durable=READER,
-            handle=EventConsumer(
-                database=database, inbox=Inbox(consumer=READER), handlers={GuestRegistered: note}
-            ),
-            set_aside=DeadLetters(database=database, consumer=READER),
+        self.consumer = self.consuming(note)
+        self.watch = self.watching("ledger", GuestRegistered.subject())
+
+    def consuming(self, handler: Handler) -> BatchConsumer:
+        handlers: dict[type[Event], Handler] = {GuestRegistered: handler}
+        events = EventConsumer(
+            database=self._database, inbox=Inbox(consumer=READER), handlers=handlers
         )
-        self.watch = GapWatch(
-            bus=bus,
-            database=database,
+        aside = DeadLetters(database=self._database, consumer=READER)
+        return BatchConsumer(
+            bus=self.bus, stream="EVENTS", durable=READER, handle=events, set_aside=aside
+        )
+
+    def watching(self, producer: str, *subjects: str) -> GapWatch:
+        return GapWatch(
+            bus=self.bus,
+            database=self._database,
             stream="EVENTS",
             consumer=READER,
-            read={"ledger": [GuestRegistered.subject()]},
+            read={producer: subjects},
             patience=Patience(settled_s=0),
         )
 
@@ -248,6 +255,119 @@ async def test_records_of_what_was_seen_outlive_what_may_be_told_again(
     assert await column(database, "SELECT seq FROM inbox ORDER BY seq") == [15, 27]
 
 
+@pytest.mark.parametrize(("replayed", "left"), [(False, 1), (True, 0)])
+async def test_what_was_taken_in_is_known_as_long_as_a_letter_of_it_waits(
+    database: Database, *, replayed: bool, left: int
+) -> None:
+    """A reader may have died between setting it aside and acknowledging it."""
+    msg_id = str(new_id())
+    async with database.transaction() as unit:
+        await unit.execute(
+            "INSERT INTO inbox (consumer, msg_id, producer, seq, at)"
+            " VALUES ('x', %s, 'ledger', 1, now() - interval '29 days')",
+            (msg_id,),
+        )
+        await unit.execute(
+            "INSERT INTO dead_letter (consumer, subject, payload, headers, reason, deliveries,"
+            " received_at, replayed_at) VALUES"
+            " ('x', 's', '', json_build_object('Nats-Msg-Id', %s::text), 'bug', 1, now(), %s)",
+            (msg_id, unit.clock.now() if replayed else None),
+        )
+
+    await Retention(database=database).tidy()
+
+    assert await column(database, "SELECT count(*) FROM inbox") == [left]
+
+
+async def test_an_event_that_nobody_remembers_any_more_is_not_told_to_a_newer_version(
+    database: Database, bus: Client, reader: Reader
+) -> None:
+    """The newest stays in the outbox for ever; who took it in forgets it after four weeks."""
+    async with reader.running(reader.relay, reader.consumer):
+        await announce(database, "Ada", "Last")
+        await until(lambda: names(database), lambda found: len(found) == 2)
+        await until(lambda: published(database))
+        assert await reader.watch.close_gaps("ledger") == 0
+        await age(database, 29)
+        async with database.transaction() as unit:
+            await unit.execute("UPDATE inbox SET at = at - interval '29 days'")
+        await Retention(database=database).tidy()
+        assert await column(database, "SELECT seq FROM outbox") == [2]
+        assert await column(database, "SELECT count(*) FROM inbox") == [0]
+
+        newer = reader.watching("ledger", GuestRegistered.subject(), "evt.of.another.kind")
+        assert await newer.close_gaps("ledger") == 0
+
+    assert await column(database, "SELECT max(seq) FROM inbox_confirmed") == [2]
+
+
+async def test_a_producer_whose_numbers_went_back_is_looked_at_anew(
+    database: Database, bus: Client, reader: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with reader.running(reader.relay, reader.consumer):
+        await announce(database, *(f"guest {number:04}" for number in range(20)))
+        await until(lambda: names(database), lambda found: len(found) == 20)
+        await until(lambda: published(database))
+        assert await reader.watch.close_gaps("ledger") == 0
+        async with database.transaction() as unit:
+            await unit.execute("DELETE FROM outbox WHERE seq > 10")
+            await unit.execute("UPDATE outbox_counter SET value = 10")
+    async with reader.running(reader.relay):
+        await announce(database, "lost 1", "lost 2")
+        await until(lambda: published(database))
+        await bus.jetstream().delete_stream("EVENTS")
+        await reader.declare()
+        async with reader.running(reader.consumer):
+            assert await reader.watch.close_gaps("ledger") == 2
+            await until(lambda: names(database), lambda found: "lost 2" in found)
+
+    assert "producer_went_back" in caplog.messages
+
+
+async def test_what_a_handler_refuses_is_set_aside_and_no_gap(
+    database: Database, bus: Client, reader: Reader
+) -> None:
+    """What has happened is not refused."""
+
+    async def refuse(events: Sequence[Envelope[GuestRegistered]], unit: UnitOfWork) -> None:
+        if any(event.data.name == "no" for event in events):
+            raise Rejected("Not here.")
+        await note(events, unit)
+
+    consumer = reader.consuming(refuse)
+    async with reader.running(reader.relay, consumer):
+        await announce(database, "Ada", "no", "Bob")
+        await until(lambda: names(database), lambda found: found == ["Ada", "Bob"])
+        assert await reader.watch.close_gaps("ledger") == 0
+
+    assert await column(database, "SELECT reason FROM dead_letter") == [
+        "malformed: rejected: Not here."
+    ]
+    assert await column(database, "SELECT seq FROM inbox_confirmed") == [3]
+
+
+async def test_a_reader_that_was_away_too_long_says_what_nobody_can_tell_it_any_more(
+    database: Database, reader: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with reader.running(reader.relay, reader.consumer):
+        await announce(database, "Ada", "Bob")
+        await until(lambda: names(database), lambda found: len(found) == 2)
+        await until(lambda: published(database))
+        await reader.watch.close_gaps("ledger")
+        assert "events_no_longer_told" not in caplog.messages
+    async with reader.running(reader.relay):
+        await announce(database, *(f"guest {number}" for number in range(5)))
+        await until(lambda: published(database))
+        async with database.transaction() as unit:
+            await unit.execute("DELETE FROM outbox WHERE seq <= 5")
+    async with reader.running(reader.consumer):
+        await until(lambda: names(database), lambda found: len(found) == 7)
+        assert await reader.watch.close_gaps("ledger") == 0
+
+    (said,) = [one for one in caplog.records if one.message == "events_no_longer_told"]
+    assert (vars(said)["after_seq"], vars(said)["before_seq"]) == (2, 6)
+
+
 async def test_a_reader_that_missed_what_is_gone_for_good_starts_at_what_is_left(
     database: Database, reader: Reader
 ) -> None:
@@ -280,14 +400,7 @@ async def test_a_transaction_on_a_line_that_leads_nowhere_ends(
 async def test_a_newer_version_that_reads_more_asks_for_what_the_older_one_let_pass(
     database: Database, bus: Client, reader: Reader
 ) -> None:
-    older = GapWatch(
-        bus=bus,
-        database=database,
-        stream="EVENTS",
-        consumer=READER,
-        read={"ledger": ["evt.of.another.kind"]},
-        patience=Patience(settled_s=0),
-    )
+    older = reader.watching("ledger", "evt.of.another.kind")
     async with reader.running(reader.relay):
         await announce(database, "anna", "bert", "carl")
         await until(lambda: published(database))

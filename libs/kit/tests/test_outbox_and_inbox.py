@@ -12,13 +12,14 @@ from nats.aio.client import Client
 from pourline.contracts.base import Envelope
 from pourline.contracts.guests import GuestRegistered, VisitClosed
 from pourline.contracts.pack import EVENTS_MAX, HEADER, bodies
-from pourline.kit.db import Database, UnitOfWork
+from pourline.kit.db import EVENT_BYTES_MAX, Database, UnitOfWork
 from pourline.kit.errors import Malformed, Rejected
 from pourline.kit.ids import new_id
 from pourline.kit.inbox import Inbox
 from pourline.kit.nats import BatchConsumer, EventConsumer, Message
 from pourline.kit.outbox import Relay
 from pourline.local.servers import NatsServer
+from pourline.local.topology import apply_topology
 from pourline.testkit.until import until
 
 
@@ -185,6 +186,39 @@ async def test_a_bus_that_was_away_gets_everything_when_it_is_back(
         await until(messages, lambda count: count == 2, within_s=20)
 
     assert [name for _, name in await published(bus)] == ["before", "meanwhile"]
+
+
+async def test_what_the_bus_has_not_stored_does_not_count_as_published(
+    database: Database, database_url: str, bus: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever starts after a death must see what is still to be told."""
+    await bus.jetstream().delete_stream("EVENTS")
+    async with relaying(database_url, bus):
+        await announce(database, "Ada")
+        await until(lambda: said(caplog, "outbox_publish_repeated"))
+
+        assert await unpublished(database) == 1
+        await apply_topology(bus)
+        await until(lambda: unpublished(database), (0).__eq__)
+
+
+async def said(caplog: pytest.LogCaptureFixture, event: str) -> bool:
+    return event in caplog.messages
+
+
+async def unpublished(database: Database) -> int:
+    async with database.transaction() as unit:
+        row = await unit.one("SELECT count(*) AS rows FROM outbox WHERE published_at IS NULL")
+    return int(row["rows"])
+
+
+async def test_an_event_that_the_bus_would_never_take_is_refused_at_once(
+    database: Database,
+) -> None:
+    """In the outbox it would hold up all that come after it, for ever."""
+    with pytest.raises(ValueError, match="too long for the bus"):
+        async with database.transaction() as unit:
+            unit.announce(a_guest(), aggregate="x" * EVENT_BYTES_MAX)
 
 
 async def test_a_trace_travels_from_the_outbox_to_the_readers_of_the_bus(

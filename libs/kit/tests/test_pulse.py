@@ -3,8 +3,16 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Sequence
 
+from nats.aio.client import Client
+from pourline.kit.db import Database
+from pourline.kit.dead_letters import DeadLetters
+from pourline.kit.gaps import GapWatch
+from pourline.kit.nats import BatchConsumer, Message
+from pourline.kit.outbox import Relay
 from pourline.kit.pulse import EXIT_CODE, LOOK_EVERY_S, PULSE, STUCK_AFTER_S, Pulse, beat
+from pourline.testkit.until import until
 
 
 class Seconds:
@@ -66,6 +74,47 @@ async def test_a_loop_is_known_by_the_name_of_its_task() -> None:
     await asyncio.create_task(loop(), name="ledger--pour")
 
     assert seconds.pass_looking(pulse, STUCK_AFTER_S + 2) == ["ledger--pour"]
+
+
+async def test_relay_reader_watch_and_who_waits_for_the_lead_are_heard_of(
+    database: Database, database_url: str, bus: Client
+) -> None:
+    """Whoever of them stands still for a minute ends the process."""
+    seconds = Seconds()
+    pulse = Pulse(now=seconds)
+    PULSE.set(pulse)
+
+    async def nothing(messages: Sequence[Message]) -> None:
+        del messages
+
+    reader = BatchConsumer(
+        bus=bus,
+        stream="EVENTS",
+        durable="ledger--events",
+        handle=nothing,
+        set_aside=DeadLetters(database=database, consumer="ledger--events"),
+    )
+    watch = GapWatch(
+        bus=bus, database=database, stream="EVENTS", consumer="ledger--events", read={"ledger": []}
+    )
+    leading, waiting = (Relay(url=database_url, service="ledger", bus=bus) for _ in range(2))
+    loops: dict[str, Relay | BatchConsumer | GapWatch] = {
+        "leads": leading,
+        "waits": waiting,
+        "reads": reader,
+        "watches": watch,
+    }
+    tasks = [asyncio.create_task(loop.run(), name=name) for name, loop in loops.items()]
+
+    async def heard_of() -> set[str]:
+        return set(pulse.due)
+
+    await until(heard_of, loops.keys().__eq__)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert seconds.pass_looking(pulse, STUCK_AFTER_S + 2) == sorted(loops)
 
 
 PROGRAM = """

@@ -29,10 +29,14 @@ class Reader:
     def __init__(self) -> None:
         self.took: list[Message] = []
         self.fails: Callable[[], Exception] | None = None
+        self.sets_aside: DeadLetters | None = None
 
     async def __call__(self, messages: Sequence[Message]) -> None:
         if self.fails:
             raise self.fails()
+        if self.sets_aside:
+            for message in messages:
+                await self.sets_aside(message, "malformed: still", 1)
         self.took += messages
 
 
@@ -135,6 +139,25 @@ async def test_a_letter_that_fails_again_stays_and_says_so(
 
     assert refused.value.wire_code == code
     assert [one.id for one in (await waiting(caller)).items] == [letter.id]
+
+
+async def test_a_letter_that_its_reader_sets_aside_by_itself_stays_the_only_one(
+    database: Database, caller: Caller, reader: Reader
+) -> None:
+    """Edges of devices answer and set aside what is malformed, and go on."""
+    await set_aside(database)
+    (letter,) = (await waiting(caller)).items
+    await set_aside(database, b'{"another": 1}')
+    reader.sets_aside = DeadLetters(database=database, consumer=READER)
+
+    for _ in range(2):
+        with pytest.raises(Refused, match="It failed again: malformed: still") as refused:
+            await caller.ask(Replay(letter_id=str(letter.id)), DeadLetter)
+        assert refused.value.wire_code == "failed_again"
+
+    left = (await waiting(caller)).items
+    assert [one.payload for one in left] == ["{}", '{"another":1}']
+    assert left[0].id == letter.id
 
 
 async def test_what_nobody_reads_and_what_nobody_has_are_refused(

@@ -7,8 +7,8 @@ from typing import cast
 import psycopg
 import pytest
 from pourline.kit.db import Database, UnitOfWork
-from pourline.kit.mqtt import MqttLink
 from pourline.testkit.until import until
+from pourline.upkeep.mqtt import MqttLink
 from pourline.upkeep.telling import LOCK_KEY, Retained, RetainedTeller
 
 TOPIC = "bar/main/tap/1/state"

@@ -17,12 +17,13 @@ from pourline.contracts.cellar import (
 from pourline.contracts.device import SpoutHealth, SpoutPourResult
 from pourline.contracts.spouts import IngestSpoutPour, ListSpoutEvents, SpoutEvent
 from pourline.keg_fifo.api import Webhook
-from pourline.keg_fifo.handlers import health, spouts
-from pourline.kit.errors import Refusal, Rejected, Retryable
+from pourline.keg_fifo.handlers import health, keys, spouts
+from pourline.kit.errors import Refusal, Rejected, Retryable, Unsettled
 from pourline.kit.nats import Message
 from pourline.testkit.cellar import SECRET, STAFF, Cellar, open_cellar
 from pourline.testkit.clock import FakeClock
 from pourline.testkit.plugin import FreshDatabase
+from pourline.testkit.until import until
 from pourline.upkeep import migrations
 
 
@@ -180,7 +181,10 @@ async def test_a_blind_repeat_without_an_id_counts_once(bar: Cellar) -> None:
     assert await bar.remaining(item) == [Decimal(70)]
 
 
-async def test_keys_are_asked_once_and_again_when_they_do_not_fit(bar: Cellar) -> None:
+async def test_keys_are_asked_once_and_again_when_they_do_not_fit(
+    bar: Cellar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "AWAY_S", 0.0)
     await bar.say(bar.signed(1, "one"))
     await bar.say(bar.signed(1, "two"))
     assert bar.auth_lock.asked == 1
@@ -194,6 +198,35 @@ async def test_keys_are_asked_once_and_again_when_they_do_not_fit(bar: Cellar) -
         await bar.say(bar.signed(1, "three"))
     bar.auth_lock.away = False
     assert (await bar.say(bar.signed(1, "three")))[0]["status"] == "uncalibrated"
+
+
+async def test_who_signs_well_is_answered_beside_forgeries_while_nobody_tells_the_keys(
+    bar: Cellar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key may be another since: what does not fit waits, and keeps nobody else waiting."""
+    await bar.say(bar.signed(1, "before"))
+    bar.auth_lock.away = True
+    asked = bar.auth_lock.asked
+    forged = [bar.signed(1, f"forged {number}") | {"pulses": 2} for number in range(5)]
+
+    with pytest.raises(Unsettled) as waits:
+        await bar.say(forged[0], bar.signed(1, "well"), *forged[1:], bar.signed(1, "as well"))
+
+    assert waits.value.places == {0, 2, 3, 4, 5}
+    assert [told["event_id"] for _, told in bar.broker.said] == ["well", "as well"]
+    bar.broker.said.clear()
+    assert bar.auth_lock.asked == asked + 1, "one question tells that nobody answers"
+    monkeypatch.setattr(keys, "AWAY_S", 0.0)
+    bar.keyring.forget([bar.device])
+    bar.auth_lock.away = False
+    await until(lambda: status_of(bar, forged[0]), "rejected".__eq__)
+
+
+async def status_of(bar: Cellar, body: dict[str, Any]) -> str:
+    try:
+        return str((await bar.say(body))[0]["status"])
+    except Retryable:
+        return "waits"
 
 
 @pytest.mark.requirement("SP-5", "SP-8")

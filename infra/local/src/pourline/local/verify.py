@@ -14,6 +14,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from pourline.contracts.topology import ACCESS, producers_for
+from pourline.kit.replay import TOLD_DAYS
 from pourline.local.environment import WITH_DATABASE, snake
 from pourline.upkeep.invariants import Invariant
 
@@ -137,8 +138,11 @@ def _not_taken_in(connections: Connections, reader: str, producer: str) -> Seque
     subjects = ", ".join(
         f"'{event.subject()}'" for event in ACCESS[reader].events if producer == event.PRODUCER
     )
-    told = f"FROM outbox WHERE published_at IS NOT NULL AND subject IN ({subjects})"
-    oldest = rows_of(connections[producer], "SELECT coalesce(min(seq), 0) AS seq FROM outbox")
+    young = f"created_at > clock_timestamp() - make_interval(days => {TOLD_DAYS})"
+    told = f"FROM outbox WHERE published_at IS NOT NULL AND {young} AND subject IN ({subjects})"
+    oldest = rows_of(
+        connections[producer], f"SELECT coalesce(min(seq), 0) AS seq FROM outbox WHERE {young}"
+    )
     seen = f"FROM inbox WHERE producer = '{producer}' AND seq >= {oldest[0]['seq']}"
     counts = [
         rows_of(connections[owner], f"SELECT count(*) AS events {source}")

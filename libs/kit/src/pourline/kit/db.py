@@ -31,6 +31,8 @@ POOL_WAIT_S = 5.0
 ASK_POOL_EVERY_S = 0.5
 STATEMENT_TIMEOUT_MS = 10_000
 """No statement of a bar's evening may take longer; a stuck one must not hold its locks."""
+EVENT_BYTES_MAX = 64 * 1024
+"""The bus takes no longer message, and what it does not take holds up all that comes after it."""
 SILENCE_MAX_S = 15.0
 """A server that keeps a transaction waiting for longer is on a connection that leads nowhere."""
 
@@ -102,7 +104,8 @@ class UnitOfWork:
         """Put `event` into the outbox with this commit and return its id.
 
         `event` is a contract event (it has `TYPE`, `PRODUCER` and `subject()`); `aggregate` names
-        what it is about and `version` orders the events about one thing.
+        what it is about and `version` orders the events about one thing. Raises `ValueError`
+        for one that is longer than the bus takes.
         """
         event_id = new_id()
         subject: str = event.subject()  # type: ignore[attr-defined]
@@ -116,6 +119,8 @@ class UnitOfWork:
             f'"time":"{self.clock.now().isoformat()}","aggregate":{about},'
             f'"version":{version},"data":{event.model_dump_json(exclude_none=True)}}}'
         )
+        if len(envelope.encode()) > EVENT_BYTES_MAX:
+            raise ValueError(f"{kind} about {aggregate[:80]} is too long for the bus")
         self.announcements.append(
             Announcement(
                 id=event_id, subject=subject, aggregate=aggregate, version=version, payload=envelope

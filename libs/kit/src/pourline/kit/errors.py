@@ -5,11 +5,13 @@
     │   └── NotFound  what is asked about does not exist
     ├── Malformed     the message breaks its contract; the sender is wrong
     └── Retryable     expected trouble; the same message may succeed later
+        └── Unsettled for some of a batch only; the rest of it is done
 
 Anything else is a bug: loud, retried a few times, then a dead letter.
 """
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
@@ -66,6 +68,15 @@ class Retryable(Refusal):
 
     code = "unavailable"
     status = 503
+
+
+class Unsettled(Retryable):
+    """A part that some messages of a batch need is down; the others are done."""
+
+    def __init__(self, places: Collection[int], detail: str | None = None) -> None:
+        """Name the messages that are to be tried again by their `places` in the batch."""
+        super().__init__(detail)
+        self.places = frozenset(places)
 
 
 class Delivery(Enum):

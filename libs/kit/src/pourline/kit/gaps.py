@@ -76,6 +76,12 @@ class GapWatch:
             beat()
             after = await self._confirmed(producer)
             told = await self._told(producer, after)
+            if told.newest is not None and told.newest < after:
+                await self._start_over(producer, after, told.newest)
+                continue
+            if 0 < after < told.oldest - 1:
+                lost = {"producer": producer, "after_seq": after, "before_seq": told.oldest}
+                log.error("events_no_longer_told", extra=lost)
             if told.through == after or not await self._took_all_in():
                 return 0
             if missing := await self._missing(told.events):
@@ -163,6 +169,17 @@ class GapWatch:
                 DO UPDATE SET seq = greatest(inbox_confirmed.seq, excluded.seq)
                 """,
                 (self._consumer, self._source(producer), seq),
+            )
+
+    async def _start_over(self, producer: str, after: int, newest: int) -> None:
+        """Forget what was confirmed: numbers are given anew, to other events than those."""
+        log.error(
+            "producer_went_back", extra={"producer": producer, "from_seq": after, "to_seq": newest}
+        )
+        async with self._database.transaction() as unit:
+            await unit.execute(
+                "DELETE FROM inbox_confirmed WHERE consumer = %s AND producer = %s",
+                (self._consumer, self._source(producer)),
             )
 
     def _source(self, producer: str) -> str:

@@ -30,12 +30,13 @@ class Pulse:
 
     def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._due: dict[str, float] = {}
+        self.due: dict[str, float] = {}
+        """Until when each loop has promised to be heard of, by `now`."""
         self._looked = now()
 
     def beat(self, loop: str, within_s: float) -> None:
         """Note that `loop` turns, and that it will again `within_s` seconds."""
-        self._due[loop] = self._now() + within_s
+        self.due[loop] = self._now() + within_s
 
     def stuck(self) -> list[str]:
         """Return the loops that are overdue.
@@ -45,8 +46,8 @@ class Pulse:
         now = self._now()
         stopped = max(0.0, now - self._looked - 2 * LOOK_EVERY_S)
         self._looked = now
-        self._due = {loop: due + stopped for loop, due in list(self._due.items())}
-        return sorted(loop for loop, due in self._due.items() if due < now)
+        self.due = {loop: due + stopped for loop, due in list(self.due.items())}
+        return sorted(loop for loop, due in self.due.items() if due < now)
 
     def watch(self) -> None:
         """Look every second, in a thread of its own; end the process when a loop is stuck."""

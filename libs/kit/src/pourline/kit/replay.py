@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from pourline.contracts import subjects
 from pourline.kit.db import Database, UnitOfWork
 
+TOLD_DAYS = 14
+"""How long an event can be told again. A reader remembers twice as long what it took in."""
 WINDOW = 1000
 """Numbers looked at in one answer: 50 bytes each stay below the bus's 64 KiB."""
 
@@ -31,11 +33,16 @@ class ToldEvent(NamedTuple):
 
 
 class Told(BaseModel):
-    """Every event asked for with `after` < number <= `through`; `more` may be asked for at once."""
+    """Every event asked for with `after` < number <= `through`; `more` may be asked for at once.
+
+    Numbers were given up to `newest`, and those below `oldest` are kept no more.
+    """
 
     through: int
     more: bool
     events: list[ToldEvent]
+    newest: int | None = None
+    oldest: int = 0
 
 
 class Retelling:
@@ -83,14 +90,24 @@ async def told_after(unit: UnitOfWork, asked: AskTold) -> Told:
     rows = await unit.all(
         """
         SELECT seq, msg_id::text FROM outbox
-        WHERE seq > %s AND seq <= %s AND subject = ANY(%s) ORDER BY seq
+        WHERE seq > %s AND seq <= %s AND subject = ANY(%s)
+          AND created_at > clock_timestamp() - make_interval(days => %s)
+        ORDER BY seq
         """,
-        (asked.after, row["through"], asked.subjects),
+        (asked.after, row["through"], asked.subjects, TOLD_DAYS),
+    )
+    kept = await unit.one(
+        """
+        SELECT (SELECT value FROM outbox_counter) AS newest,
+            (SELECT coalesce(min(seq), 0) FROM outbox) AS oldest
+        """
     )
     return Told(
         through=row["through"],
         more=row["through"] == row["newest"] >= window["until"],
         events=[ToldEvent(one["seq"], one["msg_id"]) for one in rows],
+        newest=kept["newest"],
+        oldest=kept["oldest"],
     )
 
 

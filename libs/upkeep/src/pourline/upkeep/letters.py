@@ -98,6 +98,22 @@ class Letters:
                 raise
             log.log(outcome.log_level, "dead_letter_failed_again", exc_info=error)
             raise FailedAgain(f"It failed again: {outcome.detail}") from error
+        if reason := await self._set_aside_again(row):
+            raise FailedAgain(f"It failed again: {reason}")
+
+    async def _set_aside_again(self, row: Mapping[str, Any]) -> str | None:
+        """Return why a reader that sets aside by itself did so again; the letter stays the one."""
+        async with self._database.transaction() as unit:
+            again = await unit.all(
+                """
+                DELETE FROM dead_letter
+                WHERE id > %(id)s AND replayed_at IS NULL AND consumer = %(consumer)s
+                  AND subject = %(subject)s AND payload = %(payload)s AND headers = %(headers)s
+                RETURNING reason
+                """,
+                dict(row) | {"headers": orjson.dumps(row["headers"]).decode()},
+            )
+        return again[0]["reason"] if again else None
 
     async def settle(
         self, command: ReplayDeadLetter, unit: UnitOfWork, context: Context

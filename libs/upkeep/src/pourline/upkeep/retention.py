@@ -7,10 +7,9 @@ from typing import NoReturn
 from pourline.kit.db import Database
 from pourline.kit.errors import TROUBLE
 from pourline.kit.pulse import beat
+from pourline.kit.replay import TOLD_DAYS
 
-OUTBOX_DAYS = 14
-"""How long an event can be told again."""
-SEEN_DAYS = 28
+SEEN_DAYS = 2 * TOLD_DAYS
 """Twice as long: a reader still knows what a producer tells again on its last day."""
 EVERY_S = 600.0
 ROUND = 5000
@@ -28,9 +27,15 @@ _OLD_EVENTS = f"""
 """Always from the front: the numbers of what is left have no gap. The newest stays."""
 _OLD_RECORDS = """
     DELETE FROM {table} WHERE ctid = ANY(ARRAY(
-        SELECT ctid FROM {table} WHERE at < clock_timestamp() - %(age)s::interval LIMIT {round}
+        SELECT ctid FROM {table} WHERE at < clock_timestamp() - %(age)s::interval {but}
+        LIMIT {round}
     ))
 """
+_WAITS = """
+    AND NOT EXISTS (SELECT FROM dead_letter WHERE dead_letter.consumer = inbox.consumer
+        AND replayed_at IS NULL AND headers->>'Nats-Msg-Id' = inbox.msg_id::text)
+"""
+"""A letter may be of an event that was taken in all the same, and is replayed when somebody can."""
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +58,9 @@ class Retention:
 
     async def tidy(self) -> int:
         """Delete everything that is old enough, round by round; return how many rows."""
-        deleted = await self._rounds(_OLD_EVENTS, OUTBOX_DAYS)
-        for table in ("inbox", "idempotency"):
-            statement = _OLD_RECORDS.format(table=table, round=ROUND)
+        deleted = await self._rounds(_OLD_EVENTS, TOLD_DAYS)
+        for table, but in (("inbox", _WAITS), ("idempotency", "")):
+            statement = _OLD_RECORDS.format(table=table, but=but, round=ROUND)
             deleted += await self._rounds(statement, SEEN_DAYS)
         return deleted
 

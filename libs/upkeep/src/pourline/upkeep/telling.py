@@ -14,8 +14,8 @@ from typing import NoReturn, Protocol
 from pourline.kit.db import Database, UnitOfWork
 from pourline.kit.errors import TROUBLE
 from pourline.kit.leading import Connection, Lead, still_leads
-from pourline.kit.mqtt import RECONNECT_WAIT_S, MqttLink
 from pourline.kit.pulse import beat
+from pourline.upkeep.mqtt import RECONNECT_WAIT_S, MqttLink
 
 TELL_POLL_S = 0.25
 """What another instance committed is told this late at most."""

@@ -8,10 +8,10 @@ from pourline.alerts.settings import Settings
 from pourline.alerts.store import notifications
 from pourline.alerts.store.figures import figures
 from pourline.kit.clock import Clock
-from pourline.kit.mqtt import MqttLink
 from pourline.kit.plumbing import Plumbing
 from pourline.kit.run import Service
 from pourline.upkeep import open_books
+from pourline.upkeep.mqtt import MqttLink
 from pourline.upkeep.telling import RetainedTeller
 
 LINGER_S = 0.05

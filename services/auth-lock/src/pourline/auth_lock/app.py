@@ -20,11 +20,11 @@ from pourline.contracts.taps import ResumeTap, SpoutChanged, StopTap, TapRegiste
 from pourline.contracts.wall import ResumeWall, StopVisit, StopWall
 from pourline.kit.clock import Clock
 from pourline.kit.dead_letters import DeadLetters
-from pourline.kit.mqtt import MqttLink
 from pourline.kit.nats import connect
 from pourline.kit.plumbing import Plumbing
 from pourline.kit.run import Service
 from pourline.upkeep import open_books, otlp
+from pourline.upkeep.mqtt import MqttLink
 from pourline.upkeep.telling import RetainedTeller
 from pourline.upkeep.timers import every, once
 

@@ -32,12 +32,12 @@ from pourline.contracts.taps import Login, Session
 from pourline.contracts.topology import BRIDGE, SERVICES
 from pourline.kit.clock import Clock
 from pourline.kit.health import Health
-from pourline.kit.mqtt import MqttLink
 from pourline.kit.nats import Caller, connect
 from pourline.kit.run import Service
 from pourline.upkeep import otlp
 from pourline.upkeep.figures import OwnMeasures
 from pourline.upkeep.instruments import Instruments
+from pourline.upkeep.mqtt import MqttLink
 
 STOP_WAIT_S = 2
 """What was asked before a stop is answered, within this; the kit waits for it a second longer.

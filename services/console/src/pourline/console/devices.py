@@ -2,8 +2,8 @@
 
 from pourline.console.store import Board, Link
 from pourline.contracts.subjects import ALERT_TOPICS
-from pourline.kit.mqtt import MqttLink
 from pourline.kit.trust import SYSTEMS, Trust
+from pourline.upkeep.mqtt import MqttLink
 
 CLIENT_ID = "service-console"
 

@@ -17,9 +17,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from pourline.contracts import pack
-from pourline.kit.errors import TROUBLE, Delivery, outcome_of
+from pourline.kit.errors import TROUBLE, Delivery, Unsettled, outcome_of
 from pourline.kit.nats.pull import Pull
-from pourline.kit.pulse import beat
+from pourline.kit.pulse import PULSE, beat
 
 BATCH = 500
 """Messages asked for at a time, and events handled in one transaction; a last pack may pass it."""
@@ -35,7 +35,12 @@ SUSPECT_AFTER = 3
 A pack is let go instead: its reader misses those events then and has each told again for itself.
 """
 DELIVERIES_MAX = 20
-"""Delivered this often and never acknowledged, it is set aside untried."""
+"""Delivered this often and never acknowledged, it is set aside untried: one in a process's life.
+
+What came with it has been delivered as often, and may be fine.
+"""
+APART_MAX = 500
+"""Messages that wait beside the others for a part that only they need; more hold up the rest."""
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +131,8 @@ class BatchConsumer:
         self._handle = handle
         self._set_aside = set_aside
         self._linger_s = linger_s
+        self._apart: set[asyncio.Task[None]] = set()
+        self._gave_one_up = False
 
     async def run(self) -> NoReturn:
         """Consume for ever; a bus that is away or wiped is waited for."""
@@ -147,6 +154,8 @@ class BatchConsumer:
                 if raw := await pull.next_batch(linger_s=self._linger_s):
                     await self._take(raw)
         finally:
+            for waiting in self._apart:
+                waiting.cancel()
             await pull.close()
 
     async def _take(self, raw: list[Msg]) -> None:
@@ -156,11 +165,13 @@ class BatchConsumer:
         extending = asyncio.create_task(self._keep(unsettled, settled))
         try:
             for batch, messages in batches_of(raw):
-                if messages:
-                    await self._settle(messages)
+                left = await self._settle(messages) if messages else frozenset[int]()
                 del unsettled[: len(batch)]
-                for message in batch:
-                    await message.ack()
+                for place, message in enumerate(batch):
+                    if place in left:
+                        self._set_apart(message)
+                    else:
+                        await message.ack()
         finally:
             settled.set()
             await extending
@@ -177,19 +188,42 @@ class BatchConsumer:
             else:
                 return
 
-    async def _settle(self, messages: Sequence[Message]) -> None:
-        """Handle `messages` together; if they fail for good, one by one."""
-        if len(messages) == 1 and messages[0].deliveries > DELIVERIES_MAX:
+    def _set_apart(self, message: Msg) -> None:
+        """Let a message wait for what it needs beside those that come after it."""
+
+        async def wait() -> None:
+            PULSE.set(None)  # it ends some time: no loop that must be heard of again
+            settled = asyncio.Event()
+            extending = asyncio.create_task(self._keep([message], settled))
+            try:
+                await self._settle([message_of(message)], apart=True)
+                await message.ack()
+            finally:
+                settled.set()
+                await extending
+
+        task = asyncio.create_task(wait())
+        self._apart.add(task)
+        task.add_done_callback(self._apart.discard)
+
+    async def _settle(self, messages: Sequence[Message], *, apart: bool = False) -> frozenset[int]:
+        """Handle `messages` together; if they fail for good, one by one.
+
+        Return the places of those that are to wait apart.
+        """
+        worn_out = len(messages) == 1 and messages[0].deliveries > DELIVERIES_MAX
+        if worn_out and not self._gave_one_up:
+            self._gave_one_up = True
             await self._set_aside(messages[0], "never_acknowledged", messages[0].deliveries)
-            return
+            return frozenset()
         try:
-            await self._through_trouble(messages)
+            return await self._through_trouble(messages, apart=apart)
         except Exception as error:  # noqa: BLE001 the table decides what a failure means
-            if len(messages) > 1:
-                for message in messages:
-                    await self._settle([message])
-                return
-            await self._settle_one(messages[0], error)
+            if len(messages) == 1:
+                await self._settle_one(messages[0], error)
+                return frozenset()
+        left = [place for place, one in enumerate(messages) if await self._settle([one])]
+        return frozenset(left)
 
     async def _settle_one(self, message: Message, error: Exception) -> None:
         outcome = outcome_of(error)
@@ -199,7 +233,7 @@ class BatchConsumer:
             await asyncio.sleep(BACKOFF_S[min(tries, len(BACKOFF_S)) - 1])
             tries += 1
             try:
-                await self._through_trouble([message])
+                await self._through_trouble([message], apart=True)
             except Exception as again:  # noqa: BLE001 the table decides what a failure means
                 error = again
                 outcome = outcome_of(error)
@@ -218,14 +252,19 @@ class BatchConsumer:
             reason = f"{outcome.code}: {error!r}"
         await self._set_aside(message, reason, tries)
 
-    async def _through_trouble(self, messages: Sequence[Message]) -> None:
-        """Handle `messages`, again and again while a part is down."""
+    async def _through_trouble(self, messages: Sequence[Message], *, apart: bool) -> frozenset[int]:
+        """Handle `messages`, again and again while a part is down.
+
+        Return the places of those that may wait `apart` for it, where they are not yet.
+        """
         tries = 0
         while True:
             try:
                 await self._handle(messages)
             except Exception as error:
                 beat()
+                if isinstance(error, Unsettled) and not apart and len(self._apart) < APART_MAX:
+                    return error.places
                 if outcome_of(error).delivery is not Delivery.RETRY:
                     raise
                 log.warning(
@@ -234,4 +273,4 @@ class BatchConsumer:
                 await asyncio.sleep(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
                 tries += 1
             else:
-                return
+                return frozenset()

@@ -7,7 +7,7 @@ from typing import Any
 from pourline.contracts.base import Envelope, Event, parse_event
 from pourline.kit import telemetry
 from pourline.kit.db import Database, UnitOfWork
-from pourline.kit.errors import Malformed
+from pourline.kit.errors import Malformed, Rejected
 from pourline.kit.inbox import Arrival, Inbox
 from pourline.kit.nats.consumer import Message
 
@@ -46,12 +46,19 @@ class EventConsumer:
                 arrivals = [_arrival(message, event) for message, event in parsed]
                 fresh = await self._inbox.unseen(unit, arrivals)
                 todo = [event for _, event in parsed if _first_time(event.id, fresh)]
-                for type_, run in itertools.groupby(todo, key=lambda event: event.data.subject()):
-                    _, handler = self._by_subject[type_]
-                    await handler(list(run), unit)
+                await self._handle(todo, unit)
         self._inbox.committed()
         if self._after_commit:
             self._after_commit()
+
+    async def _handle(self, todo: Sequence[Envelope[Any]], unit: UnitOfWork) -> None:
+        """Hand runs of one type to their handlers. What has happened is not refused: it waits."""
+        for type_, run in itertools.groupby(todo, key=lambda event: event.data.subject()):
+            _, handler = self._by_subject[type_]
+            try:
+                await handler(list(run), unit)
+            except Rejected as error:
+                raise Malformed(f"{error.wire_code}: {error.detail}") from error
 
     def _parse(self, message: Message) -> Envelope[Any]:
         if message.subject not in self._by_subject:

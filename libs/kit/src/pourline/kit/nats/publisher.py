@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -33,7 +34,8 @@ class StoredPublisher:
 
     def __init__(self, *, bus: Client, name: str) -> None:
         self._bus = bus
-        self._prefix = f"_INBOX.{name}.stored"
+        # Of this life only: an acknowledgement to a former one is none of ours.
+        self._prefix = f"_INBOX.{name}.stored.{secrets.token_hex(6)}"
         self._rounds = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._missing: dict[str, set[str]] = {}

@@ -1,6 +1,7 @@
 """Plays one seed: load, faults, quiet, and then the books must agree with the taps."""
 
 import asyncio
+import contextlib
 import math
 import random
 import time
@@ -24,6 +25,7 @@ CARDS_A_TAP: Final = 2
 READY_WITHIN_S: Final = 60.0
 ANSWERED_WITHIN_S: Final = 60.0
 BOOKED_WITHIN_S: Final = 30.0
+TOLD_WITHIN_S: Final = 15.0
 PROBED_WITHIN_S: Final = 75.0
 
 
@@ -217,6 +219,7 @@ class Evening:
         outcome.wrong += truth.misbalanced(poured, self._accounts)
         outcome.wrong += truth.fastened(self._accounts)
         outcome.wrong += await self._kegs(poured)
+        outcome.wrong += await self._last_words()
 
     async def close(self) -> None:
         """Stop what still runs of this evening."""
@@ -272,6 +275,18 @@ class Evening:
         for guest in self._guests:
             books |= await books_of(self._world.bar, guest.visit_id)
         return books
+
+    async def _last_words(self) -> list[str]:
+        """Return the taps and alerts whose retained word is not what they are, once it settled."""
+        differ: list[str] = []
+
+        async def look() -> list[str]:
+            differ[:] = await self._world.last_words_that_differ()
+            return differ
+
+        with contextlib.suppress(AssertionError):
+            await until(look, lambda found: not found, within_s=TOLD_WITHIN_S)
+        return differ
 
     async def _kegs(self, poured: Sequence[Poured]) -> list[str]:
         """Return the taps whose keg has not lost exactly what they poured, all evenings long."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+import aiomqtt
 import psutil
 
 from pourline.controller.simulator import Fleet
@@ -29,6 +31,7 @@ TOP_UP: Final = 500_000
 RAW_TAPS: Final = 4
 CONTROLLED_TAPS: Final = 3
 ASK_WITHIN_S: Final = 5.0
+RETAINED_WITHIN_S: Final = 3.0
 PROBE_PAUSE_S: Final = 0.1
 PROCESS_WITHIN_S: Final = 30.0
 
@@ -99,6 +102,7 @@ class World:
             for _ in range(RAW_TAPS + 1 + controlled)
         ]
         self.spare = await self.bar.seat_tap(keg_ml=KEG_ML, price_per_litre=PRICE)
+        await self.raise_an_alert()
         self.raw, self.controlled = seats[: RAW_TAPS + 1], seats[RAW_TAPS + 1 :]
         self.fleet = Fleet(
             mqtt_url=self.mqtt_url,
@@ -148,6 +152,49 @@ class World:
             seat.tap_id: Decimal(kegs[seat.keg_id]["volume_ml"] - kegs[seat.keg_id]["remaining_ml"])
             for seat in (*self.raw, *self.controlled)
         }
+
+    async def raise_an_alert(self) -> None:
+        """Let an item fall below its threshold: its alert stands as long as the world does."""
+        item = await self.bar.post("/api/items", name="Gin", unit="each", low_stock_threshold=5)
+        await self.bar.post("/api/stock/receipts", item_id=item["id"], quantity=6)
+        path = f"/api/inventory/{item['id']}/adjust"
+        await self.bar.post(path, delta=-2, reason="broken")
+
+    async def last_words_that_differ(self) -> list[str]:
+        """Return the taps and alerts whose retained word is not what the bar has of them."""
+        taps = {f"bar/main/tap/{one['id']}/state": one for one in await self.bar.walk("/api/taps")}
+        standing = [one for one in await self.bar.walk("/api/alerts") if one["state"] != "resolved"]
+        alerts = {f"bar/main/alerts/{one['severity']}/{one['id']}": one for one in standing}
+        assert alerts, "one was raised"
+        known = {topic: str(one["state"]) for topic, one in (taps | alerts).items()}
+        retained = await self._retained(known)
+        return [
+            f"{topic} is {known.get(topic)}, retained is {retained.get(topic)}"
+            for topic in sorted({*known, *retained})
+            if known.get(topic) != retained.get(topic)
+        ]
+
+    async def _retained(self, wanted: Collection[str]) -> dict[str, str]:
+        """Return the state that each retained word names, listening until all `wanted` came."""
+        broker = urlsplit(self.mqtt_url)
+        states: dict[str, str] = {}
+        async with aiomqtt.Client(
+            broker.hostname or LOOPBACK,
+            broker.port or 0,
+            username="operator",
+            password=await self.bar.token(level=4),
+        ) as client:
+            for topics in ("bar/main/tap/+/state", "bar/main/alerts/#"):
+                await client.subscribe(topics, qos=1)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RETAINED_WITHIN_S):
+                    async for message in client.messages:
+                        assert isinstance(message.payload, bytes)
+                        told = json.loads(message.payload or b"{}")
+                        states[message.topic.value] = told.get("state", "resolved")
+                        if states.keys() >= set(wanted):
+                            break
+        return {topic: state for topic, state in states.items() if state != "resolved"}
 
 
 def _descendant(name: str) -> psutil.Process | None:

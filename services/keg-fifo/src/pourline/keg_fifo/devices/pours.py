@@ -1,5 +1,6 @@
 """Spout pours over MQTT: decode, check the signature, take in, answer each device."""
 
+import contextlib
 from collections import Counter as Tally
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -15,7 +16,7 @@ from pourline.keg_fifo.handlers.pours import Arrival, Broken
 from pourline.keg_fifo.handlers.reports import fields_of, parse, report_of, signed_text
 from pourline.keg_fifo.handlers.vendors import Vendors
 from pourline.kit import telemetry
-from pourline.kit.errors import Malformed, Rejected
+from pourline.kit.errors import Malformed, Rejected, Retryable, Unsettled
 from pourline.kit.nats import Message
 from pourline.upkeep.instruments import Counter
 
@@ -42,17 +43,25 @@ class PourEdge:
         self._answered = answered
 
     async def __call__(self, messages: Sequence[Message]) -> None:
-        """Take in `messages` and answer each after the commit."""
+        """Take in `messages` and answer each after the commit.
+
+        Raises `Unsettled` for those whose keys nobody can tell now, when the others are done.
+        """
         with telemetry.span("spout pours take in"):
             renewed: set[str] = set()
-            arrivals = [await self._arrival(message, renewed) for message in messages]
-            results = await self._take_in(arrivals)
-            for message, result in zip(messages, results, strict=True):
-                device = device_of(message.subject)
+            arrivals: dict[int, Arrival] = {}
+            for place, message in enumerate(messages):
+                with contextlib.suppress(Retryable):
+                    arrivals[place] = await self._arrival(message, renewed)
+            results = await self._take_in(list(arrivals.values()))
+            for place, result in zip(arrivals, results, strict=True):
+                device = device_of(messages[place].subject)
                 subject = spout_result(device.location, device.device_id)
                 await self._bus.publish(subject, result.wire())
             for status, count in Tally(one.status for one in results).items():
                 self._answered.add(status.value, by=count)
+        if waiting := set(range(len(messages))) - arrivals.keys():
+            raise Unsettled(waiting, "The keys of some spouts cannot be asked for now.")
 
     async def _arrival(self, message: Message, renewed: set[str]) -> Arrival:
         content: SpoutReport | Broken

@@ -1,5 +1,6 @@
 """The keys that spouts sign with: asked of auth-lock, kept in memory, never stored."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,9 +9,13 @@ from pourline.contracts.base import Envelope
 from pourline.contracts.taps import GetSpoutKeys, SpoutChanged, SpoutKeys
 from pourline.keg_fifo import domain
 from pourline.keg_fifo.errors import SignatureWrong, SpoutInactive, SpoutUnknown
+from pourline.kit.errors import Retryable
 from pourline.kit.ids import parse_id
 from pourline.kit.nats import Caller
 from pourline.kit.nats.requests import Refused
+
+AWAY_S = 2.0
+"""How long nobody is asked who could not be: each message would wait for an answer again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +34,8 @@ class Keyring:
         self._signing = signing
         self._keys: dict[UUID, SpoutKeys] = {}
         self._admitted: dict[UUID, SpoutKeys] = {}
+        self._away: Retryable | None = None
+        self._away_until_s = 0.0
 
     @property
     def verifies(self) -> bool:
@@ -75,8 +82,8 @@ class Keyring:
         """
         keys = await self.find(device)
         if not self._fits(keys, message, signature) and device not in renewed:
-            renewed.add(device)
             keys = await self._ask(UUID(keys.device_id))
+            renewed.add(device)
         if not self._fits(keys, message, signature):
             raise SignatureWrong
         if not keys.active:
@@ -91,8 +98,14 @@ class Keyring:
         return not needed or domain.is_signed(message, signature, keys.secrets)
 
     async def _ask(self, device_id: UUID) -> SpoutKeys:
+        now = asyncio.get_running_loop().time
+        if self._away and now() < self._away_until_s:
+            raise Retryable(self._away.detail, **self._away.members)
         try:
             keys = await self._caller.ask(GetSpoutKeys(device_id=str(device_id)), SpoutKeys)
+        except Retryable as error:
+            self._away, self._away_until_s = error, now() + AWAY_S
+            raise
         except Refused as error:
             if error.problem.status != SpoutUnknown.status:
                 raise

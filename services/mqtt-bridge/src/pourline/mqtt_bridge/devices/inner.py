@@ -4,10 +4,10 @@ Answers come from NATS and arrive at QoS 0; what is lost in a reconnect is asked
 """
 
 from pourline.contracts import subjects
-from pourline.kit.mqtt import MqttLink
 from pourline.kit.trust import SYSTEMS, Trust
 from pourline.mqtt_bridge.domain import topic_filter
 from pourline.mqtt_bridge.handlers import Downward
+from pourline.upkeep.mqtt import MqttLink
 
 CLIENT_ID = "service-mqtt-bridge"
 
