@@ -33,16 +33,17 @@ ca: setup ## Make a bar's own certificate authority: DIR=/etc/pourline/ca HOST="
 	$(BIN)/pourline ca --dir $(DIR) --host $(HOST)
 
 ##@ Test
+# Three workers where a suite mostly waits; bars share two cores well, their ports are drawn apart.
 
 .PHONY: test test-long test-security fuzz test-browser test-resilience test-resilience-long resilience promises promises-more mail-log test-monitoring test-all
 test: setup ## Run the tests that need nothing but this checkout and three minutes
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not browser and not resilience and not long_resilience and not broker and not monitoring and not long and not security"
 
 test-long: setup ## Search states, race closes, play an evening, write to a mail server (two minutes)
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m long
+	$(BIN)/python -m pytest -n 3 --dist loadscope -m long
 
 test-security: setup ## Attack bars of their own, over every edge (some minutes)
-	$(BIN)/python -m pytest -m security
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m security
 
 SECONDS ?= 60
 fuzz: setup ## Search every parser that strangers reach, with atheris: SECONDS=60 in all
@@ -50,10 +51,10 @@ fuzz: setup ## Search every parser that strangers reach, with atheris: SECONDS=6
 
 test-browser: setup ## Run the console in a real browser (Debian's chromium)
 	@command -v chromium > /dev/null || echo "chromium is missing: apt-get install chromium; these tests will be skipped"
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m browser
 
 test-resilience: setup ## Kill, freeze, cut and wipe in the middle of the flow (a fixed selection)
-	$(BIN)/python -m pytest -m resilience
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m resilience
 
 test-resilience-long: setup ## Full disks, storms, zombies, slow strangers, an upgrade, wrong clocks (eleven minutes)
 	$(BIN)/python -m pytest -m long_resilience -s
@@ -79,7 +80,7 @@ mail-log: setup ## Write mail to a server that misbehaves, kill its senders, wri
 
 test-broker: setup ## Run the bar behind a broker of its own (Debian's mosquitto)
 	@command -v mosquitto > /dev/null || test -x /usr/sbin/mosquitto || { echo "mosquitto is missing: apt-get install mosquitto"; exit 1; }
-	$(BIN)/python -m pytest -m broker
+	$(BIN)/python -m pytest -n 3 --dist loadscope -m broker
 
 test-monitoring: setup ## Let a real Prometheus scrape a bar, run the rules' own tests (Debian's prometheus)
 	@command -v prometheus > /dev/null || echo "prometheus is missing: apt-get install prometheus; these tests will be skipped"

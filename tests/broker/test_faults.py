@@ -31,8 +31,8 @@ CLEARED_WITHIN_S = 30.0
 
 
 @pytest.fixture(scope="module")
-def version() -> str:
-    return "5"
+def version(request: pytest.FixtureRequest) -> str:
+    return str(getattr(request, "param", "5"))
 
 
 class Evening:
@@ -124,6 +124,7 @@ FAULTS = (
 )
 
 
+@pytest.mark.parametrize("version", ["3.1.1", "5"], indirect=True, scope="module")
 @pytest.mark.parametrize("happens", FAULTS)
 async def test_every_pour_is_answered_and_charged_once_when(
     evening: Evening, happens: Callable[[BarBehindABroker], Awaitable[None]]

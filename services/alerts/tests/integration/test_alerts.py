@@ -369,19 +369,31 @@ async def test_an_alert_is_told_on_its_topic_until_it_is_resolved(office: Office
     assert rounds == [said, [], [], said, cleared]
 
 
-async def test_after_a_new_connection_what_stands_is_told_again_and_nothing_else(
+async def test_after_a_new_connection_what_stands_is_told_and_what_ended_of_late_is_cleared(
     office: Office,
 ) -> None:
+    """A broker that was killed has lost words, or remembers what it was told to forget."""
+    await office.levels(level(1000, keg_id="of yesterday"))
+    [old] = await office.alerts(severity="warning")
+    await office.resolve(old.id)
+    await office.rows(
+        "UPDATE alert SET resolved_at = resolved_at - interval '25 hours' RETURNING id"
+    )
     await office.levels(level(1000), level(0, keg_id="other"))
     await office.topics()
-    [low] = await office.alerts(severity="warning")
+    [low] = [one for one in await office.alerts(severity="warning") if one.id != old.id]
     [empty] = await office.alerts(severity="critical")
     await office.resolve(low.id)
     await office.topics()
     async with office.database.transaction() as unit:
         await AlertTopics().tell_all_again(unit)
 
-    assert await office.topics() == [(f"bar/main/alerts/critical/{empty.id}", True)]
+    said = await office.topics()
+    assert said[0][1], "what stands comes first"
+    assert [one for one in said if one[1] or "/warning/" in one[0]] == [
+        (f"bar/main/alerts/critical/{empty.id}", True),
+        (f"bar/main/alerts/warning/{low.id}", False),
+    ]
 
 
 async def test_alerts_are_listed_newest_first_by_severity_and_state(office: Office) -> None:

@@ -9,9 +9,20 @@ from typing import Any, Protocol
 import pytest
 from nats.aio.client import Client
 from pourline.kit.nats.publisher import StoredPublisher
+from pourline.kit.pulse import PULSE, Pulse
+from pourline.kit.trust import SYSTEMS
 from pourline.local.servers import NatsServer
-from pourline.mqtt_bridge.handlers import Acknowledges, Fleeting, Received, Sieve, Stored
+from pourline.mqtt_bridge.devices import Address, ForeignBroker, Hooks
+from pourline.mqtt_bridge.handlers import (
+    Acknowledges,
+    Downward,
+    Fleeting,
+    Received,
+    Sieve,
+    Stored,
+)
 from pourline.testkit.until import until
+from pourline.upkeep.mqtt import MqttLink
 
 POUR = "bar/main/tap/3/pour"
 AUTHORIZE = "bar/main/tap/3/authorize"
@@ -47,6 +58,35 @@ def stored_by(bus: Client, giver: Gives) -> Stored:
 
 async def count(bus: Client, stream: str) -> int:
     return (await bus.jetstream().stream_info(stream)).state.messages
+
+
+async def test_each_loop_is_heard_of_while_it_has_nothing_to_do(bus: Client, giver: Gives) -> None:
+    pulse = Pulse()
+    PULSE.set(pulse)
+    nowhere = ForeignBroker(
+        Address.parse("mqtt://127.0.0.1:9", client_id="b", version="5", trust=SYSTEMS)
+    )
+    hooks = Hooks(received=ignore, connected=ignore, lost=lambda: None)
+    down = Downward(broker=nowhere)
+    loops = {
+        "foreign": nowhere.run(hooks),
+        "stored": stored_by(bus, giver).run(),
+        "fleeting": Fleeting(bus=bus, sieve=Sieve()).run(),
+        "mirror": down.run(MqttLink(url="mqtt://127.0.0.1:9", client_id="c")),
+    }
+    tasks = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
+
+    async def heard_of() -> set[str]:
+        return set(pulse.due)
+
+    await until(heard_of, lambda names: names == loops.keys())
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def ignore(word: object) -> None:
+    """Be told something, and do nothing about it."""
 
 
 async def test_messages_are_stored_and_then_acknowledged_as_they_came(

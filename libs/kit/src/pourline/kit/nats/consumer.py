@@ -168,10 +168,7 @@ class BatchConsumer:
                 left = await self._settle(messages) if messages else frozenset[int]()
                 del unsettled[: len(batch)]
                 for place, message in enumerate(batch):
-                    if place in left:
-                        self._set_apart(message)
-                    else:
-                        await message.ack()
+                    await (self._set_apart(message) if place in left else message.ack())
         finally:
             settled.set()
             await extending
@@ -188,7 +185,7 @@ class BatchConsumer:
             else:
                 return
 
-    def _set_apart(self, message: Msg) -> None:
+    async def _set_apart(self, message: Msg) -> None:
         """Let a message wait for what it needs beside those that come after it."""
 
         async def wait() -> None:

@@ -1,6 +1,7 @@
 """Telling alerts on their retained topics."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from pourline.alerts.store import alerts
 from pourline.contracts.device import AlertMessage, AlertSubject, Severity
@@ -9,6 +10,8 @@ from pourline.kit.db import Row, UnitOfWork
 from pourline.upkeep.telling import Retained
 
 ALERTS_A_ROUND = 200
+CLEARED_AGAIN = timedelta(days=1)
+"""A nats-server that is killed may remember again what it was told to forget just before."""
 
 
 class AlertTopics:
@@ -24,8 +27,8 @@ class AlertTopics:
         await alerts.mark_told(unit, told)
 
     async def tell_all_again(self, unit: UnitOfWork) -> None:
-        """Forget what was told of standing alerts."""
-        await alerts.tell_standing_again(unit)
+        """Forget what was told of alerts that stand, or ended not long ago."""
+        await alerts.tell_again(unit, ended_within=CLEARED_AGAIN)
 
 
 def _words(row: Row) -> list[Retained]:

@@ -1,7 +1,7 @@
 """Alerts as rows: opened, raised, ended, told."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from pourline.alerts.domain.kinds import Breach, Cause, Kind, Severity
@@ -160,7 +160,7 @@ async def untold_alerts(unit: UnitOfWork, *, limit: int) -> list[Row]:
         """
         SELECT * FROM alert
         WHERE told_version < version AND (suppressed_until IS NULL OR state = 'resolved')
-        ORDER BY number LIMIT %s
+        ORDER BY state = 'resolved', number LIMIT %s
         """,
         (limit,),
     )
@@ -183,9 +183,16 @@ async def mark_told(unit: UnitOfWork, told: Sequence[tuple[str, int]]) -> None:
     )
 
 
-async def tell_standing_again(unit: UnitOfWork) -> None:
-    """Have every alert that is not resolved told again: the broker may have lost it."""
-    await unit.execute("UPDATE alert SET told_version = 0 WHERE state <> 'resolved'")
+async def tell_again(unit: UnitOfWork, *, ended_within: timedelta) -> None:
+    """Have every alert that stands told again, and cleared again each that ended of late.
+
+    A broker that dies may have lost what it was told last, and what it was told to forget.
+    """
+    await unit.execute(
+        "UPDATE alert SET told_version = 0"
+        " WHERE state <> 'resolved' OR resolved_at > clock_timestamp() - %s",
+        (ended_within,),
+    )
 
 
 async def note_notified(unit: UnitOfWork, *, alert_id: UUID, at: datetime) -> None:

@@ -20,6 +20,7 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from pourline.kit.pulse import beat
 from pourline.mqtt_bridge.devices.address import Address
 from pourline.mqtt_bridge.devices.client import (
     CONNECT_WITHIN_S,
@@ -96,6 +97,7 @@ class ForeignBroker:
         self._hooks = hooks
         attempt = 0
         while True:
+            beat()
             began_s = time.monotonic()
             await self._live()
             attempt = 1 if time.monotonic() - began_s > STEADY_AFTER_S else attempt + 1
@@ -132,6 +134,7 @@ class ForeignBroker:
         """Keep the connection alive until it ends."""
         accepted_by_s = time.monotonic() + CONNECT_WITHIN_S
         while not self._closed.is_set():
+            beat()
             if not self.is_up and time.monotonic() > accepted_by_s:
                 return self._close("no answer to the connect")
             if self._turns():

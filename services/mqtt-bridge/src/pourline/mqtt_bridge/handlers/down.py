@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import NoReturn, Protocol
 
 from pourline.contracts import subjects
+from pourline.kit.pulse import beat
 from pourline.mqtt_bridge.domain import Mirror, fits, topic_filter
 
 RETAINED = (topic_filter(subjects.TAP_STATE), topic_filter(subjects.ALERT))
@@ -77,6 +78,7 @@ class Downward:
     async def run(self, inner: InnerSide) -> NoReturn:
         """Compare both sides and correct the foreign one, for ever."""
         while True:
+            beat()
             await asyncio.sleep(COMPARE_EVERY_S)
             if not inner.connected:
                 self._mirror.inner_lost()

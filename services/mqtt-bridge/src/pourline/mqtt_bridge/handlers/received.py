@@ -1,8 +1,15 @@
 """A message of the foreign broker, and to whom its acknowledgement goes."""
 
-from collections.abc import Sequence
+import asyncio
+import contextlib
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+from pourline.kit.pulse import beat
+
+LOOK_EVERY_S: Final = 10.0
+"""How often a loop that has nothing to do says that it still turns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +39,14 @@ class Acknowledges(Protocol):
     def give_again(self) -> None:
         """Ask for everything that was not acknowledged, by connecting anew."""
         ...
+
+
+async def some(waiting: Sized, came: asyncio.Event) -> None:
+    """Return once something is `waiting`; whoever waits for it is heard of all along."""
+    while not waiting:
+        beat()
+        came.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY_S):
+                await came.wait()
+    beat()

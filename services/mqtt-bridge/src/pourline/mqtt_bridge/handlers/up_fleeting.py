@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from pourline.contracts import subjects
 from pourline.kit.errors import TROUBLE
 from pourline.mqtt_bridge.domain import fits, topic_filter
-from pourline.mqtt_bridge.handlers.received import Received
+from pourline.mqtt_bridge.handlers.received import Received, some
 from pourline.mqtt_bridge.handlers.sieve import Sieve
 
 AUTHORIZE_FRESH_S = 5.0
@@ -59,9 +59,7 @@ class Fleeting:
     async def run(self) -> NoReturn:
         """Pass on for ever."""
         while True:
-            while not self._waiting:
-                self._some.clear()
-                await self._some.wait()
+            await some(self._waiting, self._some)
             await self._pass_on(self._waiting.popleft())
 
     async def _pass_on(self, message: Received) -> None:

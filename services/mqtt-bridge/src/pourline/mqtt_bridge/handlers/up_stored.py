@@ -16,7 +16,8 @@ from nats.aio.client import Client
 
 from pourline.kit.errors import TROUBLE, Retryable
 from pourline.kit.nats.publisher import Publication, StoredPublisher
-from pourline.mqtt_bridge.handlers.received import Acknowledges, Received
+from pourline.kit.pulse import beat
+from pourline.mqtt_bridge.handlers.received import Acknowledges, Received, some
 from pourline.mqtt_bridge.handlers.sieve import Sieve
 
 BATCH_MAX = 200
@@ -89,9 +90,7 @@ class Stored:
                 self._broker.give_again()
 
     async def _next(self) -> list[_Waiting]:
-        while not self._waiting:
-            self._some.clear()
-            await self._some.wait()
+        await some(self._waiting, self._some)
         return [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
 
     async def _store(self, batch: Sequence[_Waiting]) -> None:
@@ -103,6 +102,7 @@ class Stored:
         ]
         attempt = 0
         while messages:
+            beat()
             try:
                 return await self._attempt(messages)
             except (Retryable, *TROUBLE) as error:
