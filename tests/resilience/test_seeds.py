@@ -5,11 +5,13 @@ The harness is `pourline.testkit.resilience`; `make resilience SEED=17` plays on
 """
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 import pytest_asyncio
 from pourline.testkit.resilience.run import play
 from pourline.testkit.resilience.schedule import (
+    both_who_decide_a_card_stand_still,
     everybody_dies,
     everything_comes_often_and_in_any_order,
     kind_of,
@@ -17,9 +19,11 @@ from pourline.testkit.resilience.schedule import (
     servers_hang,
 )
 from pourline.testkit.resilience.world import Kind, World, open_world
+from pourline.testkit.until import until
 
 pytestmark = [pytest.mark.resilience, pytest.mark.asyncio(loop_scope="module")]
 
+LOW = 5
 ON_OWN_SERVERS = (2, 11)
 """With those of `test_named_servers` the new and the old: disks, clocks, deaths, a wiped bus."""
 
@@ -37,6 +41,34 @@ async def test_every_process_may_die_in_the_middle_of_the_flow(world: World) -> 
 
     assert outcome.is_right, str(outcome)
     assert len(outcome.served) == len(everybody_dies().steps)
+
+
+async def test_no_money_stays_held_when_both_who_decide_a_card_stand_still(world: World) -> None:
+    """A hold that was asked for twice at once was kept for ever."""
+    outcome = await play(world, both_who_decide_a_card_stand_still())
+
+    assert outcome.is_right, str(outcome)
+
+
+async def test_a_bus_that_dies_just_after_it_was_told_to_forget_leaves_no_alert_standing(
+    world: World,
+) -> None:
+    """nats-server remembers again what it was told to forget within its last second."""
+    items = [await world.raise_an_alert() for _ in range(LOW)]
+    await until(partial(standing, world), lambda found: found >= LOW, within_s=30)
+    for item_id in items:
+        await world.bar.post("/api/stock/receipts", item_id=item_id, quantity=100)
+    await until(world.last_words_that_differ, lambda found: not found, within_s=30)
+
+    world.bar.process_of("nats-server").kill()
+    await world.bar.ready(within_s=60)
+
+    await until(world.last_words_that_differ, lambda found: not found, within_s=30)
+
+
+async def standing(world: World) -> int:
+    alerts = await world.bar.walk("/api/alerts")
+    return sum(one["kind"] == "low_stock" and one["state"] == "open" for one in alerts)
 
 
 async def test_a_server_that_stands_still_is_replaced_and_nobody_pays_for_it(world: World) -> None:

@@ -5,7 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 from pourline.kit.nats import connect, connection
+from pourline.local.servers import NatsServer
 from pourline.testkit.until import until
+
+TRIES = 100
+"""More than any client library tries by itself."""
 
 
 class Silent:
@@ -43,6 +47,34 @@ async def test_a_connection_that_is_never_greeted_is_closed_again(
         return bus.came, bus.here
 
     await until(met, (1, 0).__eq__)
+
+
+async def test_a_bus_that_is_away_for_a_hundred_tries_is_found_again(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "RECONNECT_WAIT_S", 0.001)
+    client = await connect(url=nats_server.url, name="a")
+    nats_server.kill()
+    tries = 0
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tries
+        del reader
+        tries += 1
+        writer.close()
+
+    async def tried() -> int:
+        return tries
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", nats_server.port, reuse_port=True):
+        await until(tried, lambda count: count > TRIES, within_s=30)
+    await nats_server.start()
+
+    async def connected() -> bool:
+        return client.is_connected
+
+    await until(connected, within_s=30)
+    await client.close()
 
 
 async def test_a_bus_that_greets_nobody_is_tried_again_with_one_socket_at_a_time(

@@ -17,7 +17,7 @@ from pourline.kit.db import Database, UnitOfWork
 from pourline.kit.errors import NotFound, Retryable
 from pourline.kit.inbox import Inbox
 from pourline.kit.nats import Caller, Context, Responder
-from pourline.kit.nats.requests import Refused
+from pourline.kit.nats.requests import IN_FLIGHT_MAX, Refused
 from pourline.testkit.until import until
 
 WAIT_S = 0.1
@@ -241,3 +241,42 @@ async def test_an_answer_longer_than_a_message_of_the_bus_arrives_whole(
 async def test_an_answer_that_no_packing_helps_is_told_at_once(caller: Caller) -> None:
     with pytest.raises(Refused, match="too long"):
         await caller.ask(GetVisit(visit_id="noise"), Named)
+
+
+class Crowd:
+    """Everybody who has come waits until the door is opened; it knows how many did at once."""
+
+    def __init__(self) -> None:
+        self.here = self.most = 0
+        self.opened = asyncio.Event()
+
+    async def __call__(self, order: CreateGuest, context: Context) -> None:
+        self.here += 1
+        self.most = max(self.most, self.here)
+        await self.opened.wait()
+        self.here -= 1
+
+
+async def test_a_service_works_on_a_bounded_number_of_requests_at_once(
+    database: Database, bus: Client
+) -> None:
+    crowd = Crowd()
+    responder = Responder(bus=bus, service="crowded", database=database, inbox=Inbox(consumer="x"))
+    responder.on(CreateGuest, create, before=crowd)
+    await responder.start()
+    caller = Caller(bus=bus)
+    asking = [
+        asyncio.create_task(send(caller, CreateGuest, {"name": f"guest {number}"}))
+        for number in range(IN_FLIGHT_MAX + 20)
+    ]
+
+    async def here() -> int:
+        return crowd.here
+
+    await until(here, lambda count: count >= IN_FLIGHT_MAX)
+    await bus.flush()
+    crowd.opened.set()
+    answers = await asyncio.gather(*asking)
+
+    assert {status for status, _ in answers} == {200}
+    assert crowd.most == IN_FLIGHT_MAX

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NoReturn
@@ -165,7 +166,9 @@ class BatchConsumer:
         extending = asyncio.create_task(self._keep(unsettled, settled))
         try:
             for batch, messages in batches_of(raw):
-                left = await self._settle(messages) if messages else frozenset[int]()
+                # Events of a pack have one acknowledgement: they wait together.
+                packed = any(pack.HEADER in (one.headers or {}) for one in batch)
+                left = await self._settle(messages, apart=packed)
                 del unsettled[: len(batch)]
                 for place, message in enumerate(batch):
                     await (self._set_apart(message) if place in left else message.ack())
@@ -193,8 +196,9 @@ class BatchConsumer:
             settled = asyncio.Event()
             extending = asyncio.create_task(self._keep([message], settled))
             try:
-                await self._settle([message_of(message)], apart=True)
-                await message.ack()
+                with suppress(*TROUBLE):  # it comes again, unacknowledged
+                    await self._settle([message_of(message)], apart=True)
+                    await message.ack()
             finally:
                 settled.set()
                 await extending
@@ -208,6 +212,8 @@ class BatchConsumer:
 
         Return the places of those that are to wait apart.
         """
+        if not messages:
+            return frozenset()
         worn_out = len(messages) == 1 and messages[0].deliveries > DELIVERIES_MAX
         if worn_out and not self._gave_one_up:
             self._gave_one_up = True
@@ -219,7 +225,9 @@ class BatchConsumer:
             if len(messages) == 1:
                 await self._settle_one(messages[0], error)
                 return frozenset()
-        left = [place for place, one in enumerate(messages) if await self._settle([one])]
+        left = [
+            place for place, one in enumerate(messages) if await self._settle([one], apart=apart)
+        ]
         return frozenset(left)
 
     async def _settle_one(self, message: Message, error: Exception) -> None:

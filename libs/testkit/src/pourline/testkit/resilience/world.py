@@ -16,6 +16,7 @@ import aiomqtt
 import psutil
 
 from pourline.controller.simulator import Fleet
+from pourline.kit.ids import new_id
 from pourline.testkit.bar import GuestSeat, RunningBar, TapSeat, run_bar
 from pourline.testkit.resilience.books import exactly
 from pourline.testkit.resilience.proxy import LOOPBACK, Proxy, proxied
@@ -153,12 +154,14 @@ class World:
             for seat in (*self.raw, *self.controlled)
         }
 
-    async def raise_an_alert(self) -> None:
-        """Let an item fall below its threshold: its alert stands as long as the world does."""
-        item = await self.bar.post("/api/items", name="Gin", unit="each", low_stock_threshold=5)
+    async def raise_an_alert(self) -> str:
+        """Let an item fall below its threshold and return it: its alert stands until a receipt."""
+        name = f"Gin {new_id()}"
+        item = await self.bar.post("/api/items", name=name, unit="each", low_stock_threshold=5)
         await self.bar.post("/api/stock/receipts", item_id=item["id"], quantity=6)
         path = f"/api/inventory/{item['id']}/adjust"
         await self.bar.post(path, delta=-2, reason="broken")
+        return str(item["id"])
 
     async def last_words_that_differ(self) -> list[str]:
         """Return the taps and alerts whose retained word is not what the bar has of them."""
