@@ -518,7 +518,7 @@ async def test_a_watcher_that_comes_back_goes_on_where_it_was(bar: RunningBar) -
     assert kind == "snapshot"
 
 
-@pytest.mark.resilience  # takes ten seconds and more
+@pytest.mark.long  # takes ten seconds and more
 @pytest.mark.requirement("RT-1")
 async def test_two_hundred_watch_at_once_beside_one_that_never_reads(bar: RunningBar) -> None:
     item_id = await an_item(bar, received=100)
@@ -554,7 +554,7 @@ async def test_a_watcher_is_refused_without_a_token_and_sent_away_when_it_ends(
             await watcher.next_of(NOBODY)
 
 
-@pytest.mark.resilience  # takes ten seconds and more
+@pytest.mark.long  # takes ten seconds and more
 @pytest.mark.requirement("RT-1")
 async def test_a_stopping_bar_ends_its_streams_cleanly(tmp_path: Path) -> None:
     own = RunningBar(tmp_path / "bar")

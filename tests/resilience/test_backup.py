@@ -18,7 +18,7 @@ from pourline.testkit.resilience.books import account_of, books_of
 from pourline.testkit.resilience.truth import Booked, Poured
 from pourline.testkit.until import until
 
-pytestmark = [pytest.mark.resilience, pytest.mark.requirement("OP-3")]
+pytestmark = [pytest.mark.long, pytest.mark.requirement("OP-3")]
 
 TAPS = 4
 PRICE = 900

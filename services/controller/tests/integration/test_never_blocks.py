@@ -133,7 +133,7 @@ class Passage:
             target.close()
 
 
-@pytest.mark.resilience  # takes ten seconds and more
+@pytest.mark.long  # takes ten seconds and more
 async def test_a_link_that_stops_reading_is_bounded_and_the_pour_ends_by_its_grant(
     own_broker: BrokerProcess, tmp_path: Path
 ) -> None:

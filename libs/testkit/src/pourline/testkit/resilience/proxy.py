@@ -144,6 +144,7 @@ class Proxy:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: writer.close())  # it may be cancelled before it begins
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -164,6 +165,7 @@ class Proxy:
         finally:
             for pump in pumps:
                 pump.cancel()
+            to_server.close()
             await asyncio.gather(*pumps, return_exceptions=True)
             self._wires.discard(wire)
             await _close(writer, to_server)
@@ -183,7 +185,8 @@ class Proxy:
 
 async def _close(*writers: asyncio.StreamWriter) -> None:
     for writer in writers:
-        writer.close()
+        writer.close()  # all of them, before anything here can be cancelled
+    for writer in writers:
         with contextlib.suppress(OSError):
             await writer.wait_closed()
 
