@@ -160,6 +160,24 @@ async def test_without_the_ledger_a_card_is_told_so_and_no_lock_is_left(bar: Bar
     assert again.decision == "allow"
 
 
+async def test_a_ledger_that_died_with_a_question_is_asked_again_while_the_card_waits(
+    bar: Bar,
+) -> None:
+    bar.ledger.loses_answers = True
+    waiting = asyncio.create_task(bar.put_card())
+
+    async def asked() -> int:
+        return len(bar.ledger.orders)
+
+    await until(asked)
+    bar.ledger.loses_answers = False
+    answer = await waiting
+
+    assert answer.decision == "allow"
+    assert {str(order.grant_id) for order in bar.ledger.orders} == {answer.grant_id}
+    assert len(bar.ledger.orders) == 2
+
+
 async def test_a_hold_left_by_a_renewal_without_an_answer_is_voided(bar: Bar) -> None:
     first = await bar.put_card()
     bar.ledger.loses_answers = True

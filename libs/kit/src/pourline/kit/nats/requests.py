@@ -232,6 +232,10 @@ class Caller:
         self._bus = bus
         self._wait_s = wait_s
 
+    def waiting(self, share: float) -> "Caller":
+        """Return one that waits for that share (0 to 1) of the time."""
+        return Caller(bus=self._bus, wait_s=share * self._wait_s)
+
     async def ask(
         self, command: Command, answer: type[Answer], *, actor: str = "system", key: str = ""
     ) -> Answer:
