@@ -39,7 +39,7 @@ ca: setup ## Make a bar's own certificate authority: DIR=/etc/pourline/ca HOST="
 test: setup ## Run the tests that need nothing but this checkout and three minutes
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not browser and not resilience and not long_resilience and not broker and not monitoring and not long and not security"
 
-test-long: setup ## Search states, race closes, play an evening, write to a mail server (two minutes)
+test-long: setup ## Search states, race closes, play an evening, write to a mail server (three minutes)
 	$(BIN)/python -m pytest -n 3 --dist loadscope -m long
 
 test-security: setup ## Attack bars of their own, over every edge (some minutes)
