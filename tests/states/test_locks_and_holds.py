@@ -67,7 +67,10 @@ ASKED = {
     money_contract.VoidHold: money.void_hold,
     money_contract.GetGrant: money.get_grant,
 }
-MOODS = ("answers", "answers", "answers", "answers in vain", "is away", "dies before", "dies after")
+MOODS = (
+    *("answers", "answers", "answers", "answers in vain", "answers the second time"),
+    *("is away", "is back the second time", "dies before", "dies after"),
+)
 Answer = TypeVar("Answer", bound=Contract)
 
 
@@ -78,11 +81,19 @@ class Ledger:
     database: Database
     mood: str = "answers"
 
+    def waiting(self, share: float) -> "Ledger":
+        """Return itself: here who is not answered is told at once."""
+        del share
+        return self
+
     async def ask(self, command: Command, answer: type[Answer], *, actor: str = "system") -> Answer:
         del actor
         if self.mood == "dies before":
             raise Crashed
         if self.mood == "is away":
+            raise Retryable
+        if self.mood == "is back the second time":
+            self.mood = "answers"
             raise Retryable
         try:
             async with self.database.transaction() as unit:
@@ -92,6 +103,9 @@ class Ledger:
             raise Refused(problem) from no
         if self.mood == "dies after":
             raise Crashed
+        if self.mood == "answers the second time":
+            self.mood = "answers"
+            raise Retryable
         if self.mood == "answers in vain":
             raise Retryable
         return answer.model_validate_json(found.model_dump_json(by_alias=True))
