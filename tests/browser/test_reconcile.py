@@ -132,6 +132,37 @@ async def test_a_dead_letter_is_read_without_its_secret_and_a_replay_says_what_i
     assert not await manager.is_wider_than_itself()
 
 
+async def test_a_dead_letter_is_closed_once_somebody_says_why(
+    manager: "Staff", line: Line, bar: RunningBar
+) -> None:
+    line.fleet.publish(line.tap.tap_id, "pour", {"client_tx_id": "y", "number": "of no use"})
+
+    async def aside() -> list[dict[str, object]]:
+        items: list[dict[str, object]] = (await bar.get("/api/dead-letters"))["items"]
+        return [one for one in items if f".{line.tap.tap_id}." in str(one["subject"])]
+
+    (letter,) = await until(aside)
+    await manager.open("/reconcile")
+    await manager.press(re.compile("Dead letters"))
+    name = f"Dead letter {letter['service']} {letter['id']}"
+    card = manager.page.get_by_role("article", name=name, exact=True)
+    await card.get_by_role("button", name="Close").click()
+    dialog = manager.page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Close").click()
+    await expect(dialog.get_by_text("Say why: it is kept with your name.")).to_be_visible()
+    await dialog.get_by_role("button", name="Device mended").click()
+    await dialog.get_by_role("button", name="Close").dblclick()
+
+    told = manager.page.get_by_text(f"{letter['service']} {letter['id']} is closed.")
+    await expect(told.first).to_be_visible()
+    await expect(card).to_have_count(0)
+    assert await aside() == []
+    closed = (await bar.get("/api/dead-letters", closed="true"))["items"]
+    assert [one["closed_because"] for one in closed if one["id"] == letter["id"]] == [
+        "Device mended"
+    ]
+
+
 async def test_who_is_no_manager_has_no_dead_letters(bar: RunningBar, browser: Browser) -> None:
     supervisor = await signed_in(bar, browser, level=3)
     await supervisor.open("/reconcile")

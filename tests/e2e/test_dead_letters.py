@@ -1,10 +1,11 @@
-"""Dead letters over HTTP: seen by managers, replayed by name, on record."""
+"""Dead letters over HTTP: seen by managers, replayed and closed by name, on record."""
 
 import httpx
 import pytest
 from pourline.controller.simulator import Fleet
 from pourline.testkit.bar import RunningBar
 from pourline.testkit.until import until
+from prometheus_client.parser import text_string_to_metric_families
 
 
 async def broken(bar: RunningBar) -> dict[str, object]:
@@ -21,19 +22,41 @@ async def broken(bar: RunningBar) -> dict[str, object]:
     return letter
 
 
-async def ask(bar: RunningBar, method: str, path: str, *, level: int) -> httpx.Response:
+async def ask(
+    bar: RunningBar, method: str, path: str, *, level: int, body: object = None, key: str = ""
+) -> httpx.Response:
     token = await bar.token(level=level, subject=f"level-{level}")
-    headers = {"Authorization": f"Bearer {token}"}
-    return await bar.ask(method, path, headers=headers)
+    headers = {"Authorization": f"Bearer {token}"} | ({"Idempotency-Key": key} if key else {})
+    return await bar.ask(method, path, headers=headers, json=body)
+
+
+def path_of(letter: dict[str, object]) -> str:
+    return f"/api/dead-letters/{letter['service']}/{letter['id']}"
+
+
+async def counted(bar: RunningBar, service: object) -> float:
+    """Return how many wait, as whoever is woken by an alert counts them."""
+    told = (await bar.ask("GET", "/metrics")).text
+    (count,) = [
+        sample.value
+        for family in text_string_to_metric_families(told)
+        for sample in family.samples
+        if sample.name == "pourline_dead_letters" and sample.labels["service"] == service
+    ]
+    return count
+
+
+async def ids(bar: RunningBar, *, closed: bool = False) -> list[object]:
+    query = {"limit": "1000"} | ({"closed": "true"} if closed else {})
+    return [one["id"] for one in (await bar.get("/api/dead-letters", **query))["items"]]
 
 
 async def test_a_manager_sees_a_dead_letter_without_its_secret_and_hears_that_it_is_still_none(
     bar: RunningBar,
 ) -> None:
     letter = await broken(bar)
-    path = f"/api/dead-letters/{letter['service']}/{letter['id']}/replay"
 
-    tried = [await ask(bar, "POST", path, level=4) for _ in range(2)]
+    tried = [await ask(bar, "POST", f"{path_of(letter)}/replay", level=4) for _ in range(2)]
 
     assert letter["service"] == "ledger"
     assert "s3cr3t" not in str(letter)
@@ -45,11 +68,94 @@ async def test_a_manager_sees_a_dead_letter_without_its_secret_and_hears_that_it
     assert [one["id"] for one in same] == [letter["id"]], "it is one message, and one letter"
 
 
+async def test_a_letter_that_a_manager_closes_waits_no_longer_and_is_kept_with_the_reason(
+    bar: RunningBar,
+) -> None:
+    letter = await broken(bar)
+    path, body = f"{path_of(letter)}/close", {"reason": "meter changed"}
+
+    first = await ask(bar, "POST", path, level=4, body=body, key="once")
+    same = await ask(bar, "POST", path, level=4, body=body, key="once")
+    again = await ask(bar, "POST", path, level=4, body={"reason": "another"})
+
+    assert (first.status_code, same.status_code) == (200, 200)
+    assert same.json() == first.json()
+    assert (again.status_code, again.json()["code"]) == (409, "already_closed")
+    told = first.json()
+    assert (told["closed_by"], told["closed_because"]) == ("level-4", "meter changed")
+    assert letter["id"] not in await ids(bar)
+    assert letter["id"] in await ids(bar, closed=True)
+    record = await bar.get("/api/audit", subject=f"dead_letter:{letter['service']}/{letter['id']}")
+    ordered = [(one["actor"], one["action"], one["reason"]) for one in record["items"]]
+    assert ordered[-1] == ("level-4", "dead_letter_closing_ordered", "meter changed")
+
+
+async def test_a_closed_letter_is_counted_no_more(bar: RunningBar) -> None:
+    letter = await broken(bar)
+    before = await counted(bar, letter["service"])
+
+    await ask(bar, "POST", f"{path_of(letter)}/close", level=4, body={"reason": "of no use"})
+
+    assert before >= 1
+    assert await counted(bar, letter["service"]) == before - 1
+
+
+async def test_at_the_command_line_a_letter_is_closed_seen_and_sent_again(bar: RunningBar) -> None:
+    letter = await broken(bar)
+    one = ["--service", str(letter["service"]), "--id", str(letter["id"])]
+
+    closed = await bar.run("dlq", "close", *one, "--because", "meter changed")
+    waiting = await bar.run("dlq", "list")
+    seen = await bar.run("dlq", "list", "--closed")
+    sent = await bar.run("dlq", "replay", *one)
+
+    assert [code for code, _ in (closed, waiting, seen, sent)] == [0, 0, 0, 0]
+    line = f"{letter['service']} {letter['id']} "
+    assert closed[1].startswith(f"closed {line}")
+    assert not any(told.startswith(line) for told in waiting[1].splitlines())
+    (told,) = [told for told in seen[1].splitlines() if told.startswith(line)]
+    assert "closed_by=command-line because='meter changed'" in told
+    assert sent[1].startswith(f"replayed {line}")
+    assert letter["id"] not in await ids(bar, closed=True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["close", "--service", "ledger"],
+        ["close", "--service", "ledger", "--because", " "],
+        ["close", "--because", "x"],
+        ["replay", "--closed"],
+    ],
+)
+async def test_a_closing_that_does_not_say_what_and_why_is_misuse(
+    bar: RunningBar, words: list[str]
+) -> None:
+    code, _ = await bar.run("dlq", *words)
+
+    assert code == 2
+
+
+@pytest.mark.parametrize(
+    "body", [None, {}, {"reason": ""}, {"reason": "  "}, {"reason": 7}, {"reason": "x" * 121}, []]
+)
+async def test_a_closing_without_a_reason_is_malformed_and_closes_nothing(
+    bar: RunningBar, body: object
+) -> None:
+    letter = await broken(bar)
+
+    answer = await ask(bar, "POST", f"{path_of(letter)}/close", level=4, body=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "malformed")
+    assert letter["id"] in await ids(bar)
+
+
 @pytest.mark.parametrize("level", [1, 3])
 async def test_who_is_no_manager_sees_and_does_nothing(bar: RunningBar, level: int) -> None:
     for method, path in (
         ("GET", "/api/dead-letters"),
         ("POST", "/api/dead-letters/ledger/1/replay"),
+        ("POST", "/api/dead-letters/ledger/1/close"),
     ):
         answer = await ask(bar, method, path, level=level)
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
@@ -59,13 +165,16 @@ async def test_who_is_no_manager_sees_and_does_nothing(bar: RunningBar, level: i
     "place", ["ledger/999999999", "console/1", "nobody/1", "ledger/x", "ledger/1e3"]
 )
 async def test_what_names_no_letter_is_unknown(bar: RunningBar, place: str) -> None:
-    answer = await bar.ask("POST", f"/api/dead-letters/{place}/replay")
+    for order in ("replay", "close"):
+        path = f"/api/dead-letters/{place}/{order}"
+        answer = await bar.ask("POST", path, json={"reason": "of no use"})
 
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=1001", "limit=x", "cursor=ledger", "cursor=x:1"]
+    "query",
+    ["limit=0", "limit=1001", "limit=x", "cursor=ledger", "cursor=x:1", "closed=1", "closed="],
 )
 async def test_a_page_that_cannot_be_is_malformed(bar: RunningBar, query: str) -> None:
     answer = await bar.ask("GET", f"/api/dead-letters?{query}")

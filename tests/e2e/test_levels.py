@@ -141,6 +141,7 @@ ADDED = """
 2 GET /api/shifts
 4 GET /api/dead-letters
 4 POST /api/dead-letters/{}/{}/replay
+4 POST /api/dead-letters/{}/{}/close
 """
 """What stands beside the contract's."""
 

@@ -83,13 +83,34 @@ def test_a_death_is_alone_when_nothing_else_is_wrong_until_a_card_is_served(
     dies = Step(at_s=2.0, duration_s=0.0, fault=Kill("ledger"))
     freezes = Step(at_s=other_s, duration_s=1.0, fault=Freeze("alerts"))
     faults = [
-        Happened(step=dies, begun_s=2.0, since_s=2.0),
-        Happened(step=freezes, begun_s=other_s, since_s=other_s + 1.0),
+        Happened(step=dies, begun_s=2.0, since_s=2.0, ended_s=2.0),
+        Happened(step=freezes, begun_s=other_s, since_s=other_s + 1.0, ended_s=other_s + 1.0),
     ]
 
     [death, _] = served(faults, probe)
 
     assert (death.again_after_s, death.alone) == (2.0, alone)
+
+
+@pytest.mark.parametrize(
+    ("freezes_s", "thaws_s", "after_all_s"),
+    [(1.0, 7.5, 1.6), (1.0, 1.5, 7.1), (3.0, 9.5, 7.1), (20.0, 21.0, 7.1)],
+)
+def test_beside_a_frozen_part_a_death_is_counted_from_when_that_goes_on_if_it_does_before_a_card_is(
+    freezes_s: float, thaws_s: float, after_all_s: float
+) -> None:
+    probe = Probe(served=[(0.0, 0.1), (8.0, 9.1), (24.0, 24.1)])
+    dies = Step(at_s=2.0, duration_s=0.0, fault=Kill("ledger"))
+    freezes = Step(at_s=freezes_s, duration_s=thaws_s - freezes_s, fault=Freeze("auth-lock"))
+    faults = [
+        Happened(step=dies, begun_s=2.0, since_s=2.0, ended_s=2.0),
+        Happened(step=freezes, begun_s=freezes_s, since_s=thaws_s, ended_s=thaws_s),
+    ]
+
+    [death, _] = served(faults, probe)
+
+    assert death.again_after_s == pytest.approx(7.1)
+    assert death.after_all_s == pytest.approx(after_all_s)
 
 
 def test_a_pour_that_is_not_in_the_books_is_lost() -> None:

@@ -1,6 +1,7 @@
 """What came of many sittings stands in one JSON, and the page counts all of it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from pourline.testkit.resilience import report
@@ -59,6 +60,24 @@ def test_only_seeds_that_had_the_machine_to_themselves_say_how_long_things_took(
     page = page_of(path)
     assert "| kill -9 | ledger | 2 | 2 | 740 | 0 | 0 | 1.5 s | 1.5 s |" in page
     assert "Of 1 deaths of a process in them 1 came with nothing else wrong" in page
+
+
+def test_deaths_beside_other_faults_are_told_by_what_they_took_when_those_were_over(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "promises.json"
+    beside = Served(kind="kill -9", target="ledger", again_after_s=11.0, after_all_s=3.1)
+    outcome = played(1)
+    outcome.served += [beside, replace(beside, after_all_s=1.1, target="shift")]
+    report.keep_seed(path, outcome, by_itself=True)
+
+    page = page_of(path)
+
+    assert "Of 3 deaths of a process in them 1 came with nothing else wrong" in page
+    assert (
+        "The other 2 came while parts were frozen, cut off, full or dying too: served again"
+        " 2.1 s (median), 3.1 s at most, after the last of that was over."
+    ) in page
 
 
 def test_the_page_says_how_long_each_death_kept_a_tap_from_serving(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nats.aio.client import Client
 from pourline.contracts.base import Listing
-from pourline.contracts.upkeep import DeadLetter, list_of, replay_of
+from pourline.contracts.upkeep import DeadLetter, close_of, list_of, replay_of
 from pourline.kit.db import Database
 from pourline.kit.dead_letters import DeadLetters
 from pourline.kit.errors import Malformed, Retryable
@@ -20,7 +20,7 @@ from pourline.kit.nats.requests import Refused
 from pourline.upkeep.letters import REASON_SHOWN, Letters, readable
 
 READER = "ledger--pour"
-ListLetters, Replay = list_of("ledger"), replay_of("ledger")
+ListLetters, Replay, Close = list_of("ledger"), replay_of("ledger"), close_of("ledger")
 
 
 class Reader:
@@ -53,6 +53,7 @@ async def caller(bus: Client, database: Database, reader: Reader) -> Caller:
     letters = Letters(database=database, readers={READER: reader})
     responder.on(ListLetters, letters.list_waiting)
     responder.on(Replay, letters.settle, before=letters.hand_again)
+    responder.on(Close, letters.close)
     await responder.start()
     return Caller(bus=bus)
 
@@ -158,6 +159,72 @@ async def test_a_letter_that_its_reader_sets_aside_by_itself_stays_the_only_one(
     left = (await waiting(caller)).items
     assert [one.payload for one in left] == ["{}", '{"another":1}']
     assert left[0].id == letter.id
+
+
+async def test_a_closed_letter_waits_no_longer_and_says_since_when_by_whom_and_why(
+    database: Database, caller: Caller
+) -> None:
+    await set_aside(database)
+    await set_aside(database, b'{"another": 1}')
+    letter, another = (await waiting(caller)).items
+
+    order = Close(letter_id=str(letter.id), reason="meter changed")
+    done = await caller.ask(order, DeadLetter, actor="anna")
+
+    assert done.closed_at is not None
+    assert (done.id, done.closed_by, done.closed_because) == (letter.id, "anna", "meter changed")
+    assert [one.id for one in (await waiting(caller)).items] == [another.id]
+    assert (await waiting(caller, closed=True)).items == [done]
+
+
+async def test_a_closed_letter_is_kept_and_can_still_be_replayed(
+    database: Database, caller: Caller, reader: Reader
+) -> None:
+    await set_aside(database, b'{"volume_ml": 1}')
+    (letter,) = (await waiting(caller)).items
+    await caller.ask(Close(letter_id=str(letter.id), reason="of no use"), DeadLetter)
+
+    done = await caller.ask(Replay(letter_id=str(letter.id)), DeadLetter)
+
+    assert [one.data for one in reader.took] == [b'{"volume_ml": 1}']
+    assert done.replayed_at is not None
+    assert (await waiting(caller, closed=True)).items == []
+
+
+async def test_what_was_closed_stays_as_it_is_when_its_like_fails_again(
+    database: Database, caller: Caller, reader: Reader
+) -> None:
+    for _ in range(2):
+        await set_aside(database)
+    first, second = (await waiting(caller)).items
+    await caller.ask(Close(letter_id=str(second.id), reason="the same again"), DeadLetter)
+    reader.sets_aside = DeadLetters(database=database, consumer=READER)
+
+    with pytest.raises(Refused, match="It failed again"):
+        await caller.ask(Replay(letter_id=str(first.id)), DeadLetter)
+
+    assert [one.id for one in (await waiting(caller)).items] == [first.id]
+    assert [one.id for one in (await waiting(caller, closed=True)).items] == [second.id]
+
+
+async def test_what_is_settled_cannot_be_closed(database: Database, caller: Caller) -> None:
+    for _ in range(2):
+        await set_aside(database)
+    closed, replayed = (await waiting(caller)).items
+    await caller.ask(Close(letter_id=str(closed.id), reason="first"), DeadLetter)
+    await caller.ask(Replay(letter_id=str(replayed.id)), DeadLetter)
+
+    for number, code in (
+        (closed.id, "already_closed"),
+        (replayed.id, "already_replayed"),
+        (replayed.id + 1, "not_found"),
+    ):
+        with pytest.raises(Refused) as refused:
+            await caller.ask(Close(letter_id=str(number), reason="second"), DeadLetter)
+        assert refused.value.wire_code == code
+
+    (kept,) = (await waiting(caller, closed=True)).items
+    assert kept.closed_because == "first"
 
 
 async def test_what_nobody_reads_and_what_nobody_has_are_refused(

@@ -334,7 +334,7 @@ CONSUMERS = (
 ABOUT_GAPS = (subjects.told, subjects.replay)
 """What a reader of events asks their producer, to find and close gaps."""
 
-ABOUT_UPKEEP = (upkeep.list_of, upkeep.replay_of)
+ABOUT_UPKEEP = (upkeep.list_of, upkeep.replay_of, upkeep.close_of)
 """What the console asks every service that has a database, about its dead letters."""
 
 

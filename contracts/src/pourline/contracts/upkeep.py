@@ -15,6 +15,7 @@ from pourline.contracts.base import (
     Id,
     Instant,
     Message,
+    Name,
     NumberCursor,
     NumberedPage,
 )
@@ -28,7 +29,7 @@ class DeadLetter(Message):
 
     `payload` is its text, secrets masked and cut; `payload_bytes` says how long it was. `consumer`
     is whose reading failed; `received_at` is when the broker took the message, `at` when it was
-    set aside.
+    set aside. A closed one says since when, by whom and why: it is kept, and waits for nobody.
     """
 
     service: str
@@ -42,12 +43,19 @@ class DeadLetter(Message):
     payload: str
     payload_bytes: int
     replayed_at: Instant | None = None
+    closed_at: Instant | None = None
+    closed_by: str | None = None
+    closed_because: str | None = None
 
 
 class ListDeadLetters(NumberedPage):
-    """The dead letters of one service that were not replayed, oldest first."""
+    """The dead letters of one service that wait, oldest first; with `closed` those that do not.
+
+    None that was replayed is among them.
+    """
 
     NAME: ClassVar[str] = "kit.dead_letters"
+    closed: bool = False
     limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = PAGE_MAX
 
 
@@ -56,6 +64,14 @@ class ReplayDeadLetter(Command):
 
     NAME: ClassVar[str] = "kit.replay_dead_letter"
     letter_id: NumberCursor
+
+
+class CloseDeadLetter(Command):
+    """Let one dead letter wait no longer; refused when it is settled. A replay stays possible."""
+
+    NAME: ClassVar[str] = "kit.close_dead_letter"
+    letter_id: NumberCursor
+    reason: Name
 
 
 @cache
@@ -78,6 +94,16 @@ def replay_of(service: str) -> type[ReplayDeadLetter]:
     return Ordered
 
 
+@cache
+def close_of(service: str) -> type[CloseDeadLetter]:
+    """Return the command to close a dead letter of `service`."""
+
+    class Ordered(CloseDeadLetter):
+        OWNER: ClassVar[str] = service
+
+    return Ordered
+
+
 class RecordReplay(Command):
     """Write on record that somebody orders a dead letter replayed; asked before it is."""
 
@@ -85,6 +111,16 @@ class RecordReplay(Command):
     NAME: ClassVar[str] = "audit.record_replay"
     service: Id
     letter_id: NumberCursor
+
+
+class RecordClosing(Command):
+    """Write on record that somebody orders a dead letter closed, and why; asked before it is."""
+
+    OWNER: ClassVar[str] = "auth-lock"
+    NAME: ClassVar[str] = "audit.record_closing"
+    service: Id
+    letter_id: NumberCursor
+    reason: Name
 
 
 class Recorded(Message):

@@ -84,12 +84,14 @@ COMMANDS = {
     "simulate": Subcommand(help="run simulated guests and devices", module="devices"),
     "verify": Subcommand(help="check every invariant on the stored data", module="verify"),
     "dlq": Subcommand(
-        help="list dead letters, or send them again",
+        help="list dead letters, send them again, or close them",
         module="dead_letters",
         arguments=(
-            _argument("action", choices=("list", "replay")),
+            _argument("action", choices=("list", "replay", "close")),
             _argument("--service", help="those of one service only"),
             _argument("--id", type=int, help="one of them only (with --service)"),
+            _argument("--closed", action="store_true", help="those that were closed (with list)"),
+            _argument("--because", metavar="REASON", help="why nobody handles them (with close)"),
         ),
     ),
     "backup": Subcommand(

@@ -76,6 +76,9 @@ def _add_records(metadata: sa.MetaData) -> None:
         sa.Column("received_at", pg.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("at", pg.TIMESTAMP(timezone=True), nullable=False, server_default=now()),
         sa.Column("replayed_at", pg.TIMESTAMP(timezone=True)),
+        sa.Column("closed_at", pg.TIMESTAMP(timezone=True)),
+        sa.Column("closed_by", sa.Text),
+        sa.Column("closed_because", sa.Text),
     )
     sa.Table(
         "idempotency",

@@ -5,7 +5,7 @@ Apart from the kit, which every message goes through; this is for whoever keeps 
 
 from functools import partial
 
-from pourline.contracts.upkeep import list_of, replay_of
+from pourline.contracts.upkeep import close_of, list_of, replay_of
 from pourline.kit.plumbing import Plumbing
 from pourline.upkeep import otlp
 from pourline.upkeep.figures import Measures, Read
@@ -27,6 +27,7 @@ def open_books(
     letters = Letters(database=database, readers=plumbing.readers)
     plumbing.responder.on(list_of(name), letters.list_waiting)
     plumbing.responder.on(replay_of(name), letters.settle, before=letters.hand_again)
+    plumbing.responder.on(close_of(name), letters.close)
     plumbing.measure = measure = Measures(
         bus=plumbing.bus,
         database=database,

@@ -62,7 +62,7 @@ OF_SERVICES: Mapping[str, Metric] = {
         "Messages that a consumer was given and did not acknowledge.", "consumer"
     ),
     "pourline_outbox_unpublished": _shared("Events committed and not yet on the bus."),
-    "pourline_dead_letters": _shared("Messages set aside and not replayed."),
+    "pourline_dead_letters": _shared("Messages set aside and neither replayed nor closed."),
     "pourline_database_bytes": _shared("Size of the service's database."),
     "pourline_database_connections": _shared("Connections to the service's database."),
     "pourline_pours_answered_total": _counter(

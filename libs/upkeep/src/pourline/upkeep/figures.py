@@ -105,7 +105,8 @@ class Measures:
                     SELECT (SELECT count(*) FROM (
                         SELECT FROM outbox WHERE published_at IS NULL LIMIT %(most)s
                     ) AS told_not) AS outbox_unpublished, (SELECT count(*) FROM (
-                        SELECT FROM dead_letter WHERE replayed_at IS NULL LIMIT %(most)s
+                        SELECT FROM dead_letter
+                        WHERE replayed_at IS NULL AND closed_at IS NULL LIMIT %(most)s
                     ) AS set_aside) AS dead_letters,
                     pg_database_size(current_database()) AS database_bytes,
                     (SELECT numbackends FROM pg_stat_database

@@ -8,7 +8,12 @@ from typing import Any
 import orjson
 
 from pourline.contracts.base import Listing
-from pourline.contracts.upkeep import DeadLetter, ListDeadLetters, ReplayDeadLetter
+from pourline.contracts.upkeep import (
+    CloseDeadLetter,
+    DeadLetter,
+    ListDeadLetters,
+    ReplayDeadLetter,
+)
 from pourline.kit.db import Database, UnitOfWork
 from pourline.kit.errors import Delivery, NotFound, Rejected, outcome_of
 from pourline.kit.nats.consumer import Handle, Message
@@ -19,6 +24,10 @@ log = logging.getLogger(__name__)
 PAYLOAD_SHOWN = 500
 REASON_SHOWN = 200
 MASK = "***"
+TOLD_AS_KEPT = (
+    *("id", "consumer", "subject", "deliveries", "received_at", "at"),
+    *("replayed_at", "closed_at", "closed_by", "closed_because"),
+)
 _SECRET = re.compile(r"secret|password|token|signature|seed|\bpin\b", re.IGNORECASE)
 """A name that says that its value is nobody's business."""
 _SECRET_OR_ESCAPE = re.compile(rf"{_SECRET.pattern}|\\u", re.IGNORECASE)
@@ -38,6 +47,12 @@ class AlreadyReplayed(Rejected):
     code = "already_replayed"
 
 
+class AlreadyClosed(Rejected):
+    """The dead letter was closed before."""
+
+    code = "already_closed"
+
+
 class NoReader(Rejected):
     """Nobody reads what this message was for any more."""
 
@@ -45,9 +60,10 @@ class NoReader(Rejected):
 
 
 class Letters:
-    """Answers about one service's dead letters, and hands one to its reader again.
+    """Answers about one service's dead letters, hands one to its reader again, or closes it.
 
     To the reader that failed and to nobody else: who took the message in then needs no repeat.
+    Nothing is ever thrown away: a closed letter is kept, and can still be handed again.
     """
 
     def __init__(self, *, database: Database, readers: Mapping[str, Handle]) -> None:
@@ -57,14 +73,15 @@ class Letters:
     async def list_waiting(
         self, query: ListDeadLetters, unit: UnitOfWork, context: Context
     ) -> Listing[DeadLetter]:
-        """Return the letters that were not replayed, oldest first."""
+        """Return the letters that wait, or the closed ones, oldest first."""
         del context
         rows = await unit.all(
             """
-            SELECT id, consumer, subject, payload, reason, deliveries, received_at, at, replayed_at
-            FROM dead_letter WHERE replayed_at IS NULL AND id > %s ORDER BY id LIMIT %s
+            SELECT * FROM dead_letter
+            WHERE replayed_at IS NULL AND (closed_at IS NOT NULL) = %s AND id > %s
+            ORDER BY id LIMIT %s
             """,
-            (int(query.cursor or 0), query.limit + 1),
+            (query.closed, int(query.cursor or 0), query.limit + 1),
         )
         page = [self._told(row) for row in rows[: query.limit]]
         more = len(rows) > query.limit
@@ -107,8 +124,9 @@ class Letters:
             again = await unit.all(
                 """
                 DELETE FROM dead_letter
-                WHERE id > %(id)s AND replayed_at IS NULL AND consumer = %(consumer)s
-                  AND subject = %(subject)s AND payload = %(payload)s AND headers = %(headers)s
+                WHERE id > %(id)s AND replayed_at IS NULL AND closed_at IS NULL
+                  AND consumer = %(consumer)s AND subject = %(subject)s
+                  AND payload = %(payload)s AND headers = %(headers)s
                 RETURNING reason
                 """,
                 dict(row) | {"headers": orjson.dumps(row["headers"]).decode()},
@@ -126,21 +144,39 @@ class Letters:
         )
         return self._told(await _find(unit, command))
 
+    async def close(
+        self, command: CloseDeadLetter, unit: UnitOfWork, context: Context
+    ) -> DeadLetter:
+        """Let a letter wait no longer, for a reason that is kept with it.
+
+        Raises `NotFound`, `AlreadyReplayed`, `AlreadyClosed`.
+        """
+        row = await _find(unit, command)
+        if row["replayed_at"] is not None:
+            raise AlreadyReplayed
+        count = await unit.count(
+            """
+            UPDATE dead_letter SET closed_at = %s, closed_by = %s, closed_because = %s
+            WHERE id = %s AND closed_at IS NULL
+            """,
+            (unit.clock.now(), context.actor, command.reason, row["id"]),
+        )
+        if count == 0:
+            raise AlreadyClosed
+        return self._told(await _find(unit, command))
+
     def _told(self, row: Mapping[str, Any]) -> DeadLetter:
         payload = bytes(row["payload"])
         return DeadLetter(
-            **{name: row[name] for name in ("id", "consumer", "subject", "deliveries")},
+            **{name: row[name] for name in TOLD_AS_KEPT},
             service=self._database.service,
             reason=row["reason"][:REASON_SHOWN],
-            received_at=row["received_at"],
-            at=row["at"],
-            replayed_at=row["replayed_at"],
             payload=readable(payload),
             payload_bytes=len(payload),
         )
 
 
-async def _find(unit: UnitOfWork, command: ReplayDeadLetter) -> Mapping[str, Any]:
+async def _find(unit: UnitOfWork, command: ReplayDeadLetter | CloseDeadLetter) -> Mapping[str, Any]:
     row = await unit.maybe("SELECT * FROM dead_letter WHERE id = %s", (int(command.letter_id),))
     if row is None:
         raise NotFound

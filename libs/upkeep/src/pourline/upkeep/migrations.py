@@ -151,3 +151,23 @@ def append_only(table: str) -> None:
 def start_counter() -> None:
     """Begin the outbox's numbers at nought."""
     op.execute("INSERT INTO outbox_counter (value) VALUES (0)")
+
+
+def add_closing_of_letters() -> None:
+    """Let a dead letter say since when, by whom and why it waits no longer."""
+    op.execute("""
+        ALTER TABLE dead_letter
+            ADD COLUMN closed_at timestamptz,
+            ADD COLUMN closed_by text,
+            ADD COLUMN closed_because text
+    """)
+
+
+def drop_closing_of_letters() -> None:
+    """Forget which dead letters were closed: they wait again."""
+    op.execute("""
+        ALTER TABLE dead_letter
+            DROP COLUMN closed_because,
+            DROP COLUMN closed_by,
+            DROP COLUMN closed_at
+    """)

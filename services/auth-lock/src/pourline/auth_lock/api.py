@@ -53,6 +53,7 @@ def answer(
     )
     responder.on(guest_contract.ListAudit, audit.list_audit)
     responder.on(upkeep_contract.RecordReplay, audit.record_replay)
+    responder.on(upkeep_contract.RecordClosing, audit.record_closing)
 
 
 def _answer_staff(responder: Responder, accounts: staff.StaffAccounts) -> None:

@@ -69,3 +69,10 @@ class WrongLimit(Refusal):
 
     code = "malformed"
     status = 422
+
+
+class WrongChoice(Refusal):
+    """`closed` is true or false."""
+
+    code = "malformed"
+    status = 422

@@ -1,7 +1,9 @@
-"""`pourline dlq`: messages that could not be handled, listed and sent again."""
+"""`pourline dlq`: messages that could not be handled, listed, sent again or closed."""
 
 import argparse
 import asyncio
+import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,9 +25,13 @@ from pourline.upkeep.letters import readable
 LISTED_MAX = 1000
 SHOWN_CHARACTERS = 200
 
-WAITING = f"""
-    SELECT id, consumer, subject, payload, headers, reason, deliveries, at
-    FROM dead_letter WHERE replayed_at IS NULL ORDER BY id LIMIT {LISTED_MAX}
+ACTOR = "command-line"
+WAITING = "closed_at IS NULL"
+CLOSED = "closed_at IS NOT NULL"
+LETTERS = """
+    SELECT id, consumer, subject, payload, headers, reason, deliveries, at,
+        closed_at, closed_by, closed_because
+    FROM dead_letter WHERE replayed_at IS NULL AND {which} ORDER BY id LIMIT {most}
 """
 
 
@@ -38,9 +44,15 @@ class Letter:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List or replay the dead letters that were not replayed yet."""
+    """List, replay or close the dead letters that wait, or one by its number."""
     if arguments.id is not None and not arguments.service:
         raise MisuseError("--id needs --service: each service numbers its own")
+    if arguments.action == "close" and not (
+        arguments.service and (arguments.because or "").strip()
+    ):
+        raise MisuseError("close needs --service, and --because with the reason")
+    if arguments.closed and arguments.action != "list":
+        raise MisuseError("--closed is for list; replay takes a closed one by its --id")
     if arguments.service and arguments.service not in WITH_DATABASE:
         raise MisuseError(f"no dead letters of {arguments.service}")
     asyncio.run(_run(arguments))
@@ -52,27 +64,58 @@ async def _run(arguments: argparse.Namespace) -> None:
     async with reachable(DataDir(arguments.data_dir)) as surroundings:
         urls = {service: surroundings.database_url(service) for service in services}
         with databases.all_connected(urls) as connections:
-            letters = waiting(connections, only=arguments.id)
-            if arguments.action == "list":
-                for letter in letters:
-                    print(described(letter))
-                return
-            await replay(
-                letters,
-                connections,
-                bus_url=surroundings.nats_url(OPERATOR),
-                trust=surroundings.trust,
-            )
+            letters = found(connections, which=_which(arguments))
+            if any(
+                count >= LISTED_MAX for count in Counter(one.service for one in letters).values()
+            ):
+                print(f"the first {LISTED_MAX} of a service: there may be more", file=sys.stderr)
+            match arguments.action:
+                case "list":
+                    for letter in letters:
+                        print(described(letter))
+                case "close":
+                    close(letters, connections, because=arguments.because.strip())
+                case _:
+                    await replay(
+                        letters,
+                        connections,
+                        bus_url=surroundings.nats_url(OPERATOR),
+                        trust=surroundings.trust,
+                    )
 
 
-def waiting(connections: Mapping[str, Connection], *, only: int | None) -> Sequence[Letter]:
+def _which(arguments: argparse.Namespace) -> str:
+    """Return which are meant: those that wait; one by its number may be closed, too."""
+    if arguments.id is not None and arguments.action != "close":
+        return f"id = {arguments.id:d}"
+    state = CLOSED if arguments.closed else WAITING
+    return state if arguments.id is None else f"{state} AND id = {arguments.id:d}"
+
+
+def found(connections: Mapping[str, Connection], *, which: str) -> Sequence[Letter]:
     """Return the dead letters that were not replayed, oldest first within each service."""
+    query = LETTERS.format(which=which, most=LISTED_MAX)
     return [
         Letter(service=service, row=row)
         for service, connection in connections.items()
-        for row in rows_of(connection, WAITING)
-        if only in (None, row["id"])
+        for row in rows_of(connection, query)
     ]
+
+
+def close(
+    letters: Sequence[Letter], connections: Mapping[str, Connection], *, because: str
+) -> None:
+    """Let letters wait no longer; they are kept, with who closed them and why."""
+    for letter in letters:
+        connections[letter.service].execute(
+            """
+            UPDATE dead_letter
+            SET closed_at = clock_timestamp(), closed_by = %s, closed_because = %s
+            WHERE id = %s AND replayed_at IS NULL AND closed_at IS NULL
+            """,
+            (ACTOR, because, letter.row["id"]),
+        )
+        print(f"closed {described(letter)}")
 
 
 async def replay(
@@ -117,7 +160,9 @@ def described(letter: Letter) -> str:
     """Return a letter in one line."""
     row = letter.row
     payload = readable(bytes(row["payload"]), SHOWN_CHARACTERS)
+    closed = f"closed_by={row['closed_by']} because={row['closed_because']!r} "
     return (
         f"{letter.service} {row['id']} {row['at']:%Y-%m-%dT%H:%M:%SZ} {row['subject']} "
-        f"deliveries={row['deliveries']} reason={row['reason']!r} {payload}"
+        f"deliveries={row['deliveries']} reason={row['reason']!r} "
+        f"{closed if row['closed_at'] else ''}{payload}"
     )

@@ -81,6 +81,10 @@ ALONE: Final = (
     "Of {deaths} deaths of a process in them {alone} came with nothing else wrong at the time:"
     " served again after {median_s:.1f} s (median), {most_s:.1f} s at most."
 )
+BESIDE: Final = (
+    "The other {deaths} came while parts were frozen, cut off, full or dying too: served again"
+    " {median_s:.1f} s (median), {most_s:.1f} s at most, after the last of that was over."
+)
 KILLS: Final = (
     "Under the same load, {minutes:.0f} minutes long, each process is killed again and again, ten"
     " seconds apart and with nothing else wrong: {pours:,} pours, {lost} lost, {doubled} charged"
@@ -288,18 +292,21 @@ def _is_timed(seed: Json) -> bool:
 
 
 def _alone(seeds: Iterable[Json]) -> str:
-    """Say what the deaths of a process cost that nothing else went wrong beside."""
+    """Say what the deaths of a process cost by themselves, and what beside other faults."""
     faults = [fault for seed in seeds if _is_timed(seed) for fault in seed["served"]]
     deaths = [one for one in faults if one["kind"] == Kill.kind]
     alone_s = [_seconds(one["again_after_s"]) for one in deaths if one["alone"]]
-    if not alone_s:
-        return ""
-    return ALONE.format(
-        deaths=len(deaths),
-        alone=len(alone_s),
-        median_s=statistics.median(alone_s),
-        most_s=max(alone_s),
-    )
+    beside_s = [_seconds(one["after_all_s"]) for one in deaths if not one["alone"]]
+    lines = []
+    if alone_s:
+        lines.append(ALONE.format(deaths=len(deaths), alone=len(alone_s), **_spread(alone_s)))
+    if beside_s:
+        lines.append(BESIDE.format(deaths=len(beside_s), **_spread(beside_s)))
+    return "\n".join(lines)
+
+
+def _spread(seconds: Sequence[float]) -> dict[str, float]:
+    return {"median_s": statistics.median(seconds), "most_s": max(seconds)}
 
 
 def _failure(seed: Json) -> str:

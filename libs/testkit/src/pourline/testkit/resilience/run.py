@@ -33,22 +33,25 @@ PROBED_WITHIN_S: Final = 75.0
 class Served:
     """How long after a fault the first card shown was served; None: it was not.
 
-    A fault was `alone` if nothing else was wrong, or not yet over, until then.
+    A fault was `alone` if nothing else was wrong, or not yet over, until then. `after_all_s` is
+    how long after the last of what was wrong beside it, and was over by then, a card was served.
     """
 
     kind: str
     target: str
     again_after_s: float | None
+    after_all_s: float | None = None
     alone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Happened:
-    """A fault that was done: when it began, and from when being served counts; monotonic."""
+    """A fault that was done: when it began, from when being served counts, its end; monotonic."""
 
     step: Step
     begun_s: float
     since_s: float
+    ended_s: float
 
 
 @dataclass(kw_only=True)
@@ -179,16 +182,17 @@ class Evening:
             await asyncio.sleep(step.duration_s)
         finally:
             await step.fault.heal(scene)
+        ended_s = time.monotonic()
         if not step.fault.is_served_from_start:
-            since_s = time.monotonic()
-        self._ended.append(Happened(step=step, begun_s=begun_s, since_s=since_s))
+            since_s = ended_s
+        self._ended.append(Happened(step=step, begun_s=begun_s, since_s=since_s, ended_s=ended_s))
 
     async def quieten(self) -> None:
         """Wait, bounded, until everybody has been answered."""
         await self._world.bar.ready(within_s=READY_WITHIN_S)
         await until(self._all_answered, lambda left: not left, within_s=ANSWERED_WITHIN_S)
         await self._controllers.last_orders(within_s=ANSWERED_WITHIN_S)
-        last_s = max((one.since_s for one in self._ended), default=0.0)
+        last_s = max((one.ended_s for one in self._ended), default=0.0)
         await until(self._served(last_s), lambda seen: seen is not None, within_s=PROBED_WITHIN_S)
         self._closing.set()
         await asyncio.wait_for(self._background[0], PROBED_WITHIN_S)
@@ -309,19 +313,24 @@ def served(faults: Sequence[Happened], probe: Probe) -> list[Served]:
         again_after_s = probe.again_after(fault.since_s)
         return math.inf if again_after_s is None else fault.since_s + again_after_s
 
-    return [
-        Served(
-            kind=one.step.fault.kind,
-            target=one.step.fault.target,
-            again_after_s=probe.again_after(one.since_s),
-            alone=not any(
-                other.begun_s <= over_s(one) and one.begun_s <= over_s(other)
-                for other in faults
-                if other is not one
-            ),
+    def told(fault: Happened) -> Served:
+        beside = [
+            other
+            for other in faults
+            if other is not fault
+            and other.begun_s <= over_s(fault)
+            and fault.begun_s <= over_s(other)
+        ]
+        ends_s = [other.ended_s for other in beside if other.ended_s <= over_s(fault)]
+        return Served(
+            kind=fault.step.fault.kind,
+            target=fault.step.fault.target,
+            again_after_s=probe.again_after(fault.since_s),
+            after_all_s=probe.again_after(max([fault.since_s, *ends_s])),
+            alone=not beside,
         )
-        for one in faults
-    ]
+
+    return [told(one) for one in faults]
 
 
 def _flat(error: BaseException) -> str:

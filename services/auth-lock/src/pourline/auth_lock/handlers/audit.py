@@ -7,7 +7,7 @@ from pourline.auth_lock.store.audit import Wanted
 from pourline.contracts import guests as contract
 from pourline.contracts.base import Listing
 from pourline.contracts.guests import AuditEntry
-from pourline.contracts.upkeep import Recorded, RecordReplay
+from pourline.contracts.upkeep import RecordClosing, Recorded, RecordReplay
 from pourline.kit.db import Database, UnitOfWork
 from pourline.kit.nats import Context
 
@@ -43,6 +43,18 @@ async def record_replay(command: RecordReplay, unit: UnitOfWork, context: Contex
         actor=context.actor,
         action="dead_letter_replay_ordered",
         subject=f"dead_letter:{command.service}/{command.letter_id}",
+    )
+    return Recorded()
+
+
+async def record_closing(command: RecordClosing, unit: UnitOfWork, context: Context) -> Recorded:
+    """Write down who orders a dead letter closed, and why."""
+    await audit.record(
+        unit,
+        actor=context.actor,
+        action="dead_letter_closing_ordered",
+        subject=f"dead_letter:{command.service}/{command.letter_id}",
+        reason=command.reason,
     )
     return Recorded()
 

@@ -106,18 +106,32 @@ DEAD_LETTERS: dict[str, Any] = {
     "parameters": [
         _parameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
         _parameter("cursor", {"type": "string"}),
+        _parameter("closed", {"type": "boolean", "default": False}),
     ],
 }
-REPLAY: dict[str, Any] = {
-    "description": "Level 4.",
-    "security": [{"bearer": []}],
-    "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}},
-    "parameters": [
-        _parameter("service", {"type": "string"}, place="path", required=True),
-        _parameter("letter_id", {"type": "string"}, place="path", required=True),
-        _parameter("Idempotency-Key", {"type": "string"}, place="header"),
-    ],
-}
+
+
+def _about_a_letter(fields: dict[str, Any]) -> dict[str, Any]:
+    body = {"type": "object"} | ({"properties": fields, "required": [*fields]} if fields else {})
+    return {
+        "description": "Level 4.",
+        "security": [{"bearer": []}],
+        "requestBody": {
+            "required": bool(fields),
+            "content": {"application/json": {"schema": body}},
+        },
+        "parameters": [
+            _parameter("service", {"type": "string"}, place="path", required=True),
+            _parameter("letter_id", {"type": "string"}, place="path", required=True),
+            _parameter("Idempotency-Key", {"type": "string"}, place="header"),
+        ],
+    }
+
+
+REPLAY: dict[str, Any] = _about_a_letter({})
+CLOSE: dict[str, Any] = _about_a_letter(
+    {"reason": {"type": "string", "minLength": 1, "maxLength": 120}}
+)
 
 
 def describe(app: FastAPI) -> None:

@@ -6,28 +6,31 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
-from pourline.console.api.documentation import DEAD_LETTERS, REPLAY
+from pourline.console.api.bodies import UnreadableBodyError, fields_of, read_body
+from pourline.console.api.documentation import CLOSE, DEAD_LETTERS, REPLAY
 from pourline.console.api.gateway import Gateway
-from pourline.console.errors import WrongLimit
+from pourline.console.errors import WrongChoice, WrongLimit
 from pourline.console.store import upkeep
 from pourline.contracts.base import Listing
 from pourline.contracts.upkeep import DeadLetter
+from pourline.kit.errors import Malformed
 
 LEVEL = 4
 LIMIT_MAX = 1000
 
 
 def add_upkeep(app: FastAPI, gateway: Gateway) -> None:
-    """Add the list of dead letters and the replay of one."""
+    """Add the list of dead letters, the replay of one and its closing."""
 
     async def list_letters(request: Request) -> Response:
-        """List the messages that no service could handle and nobody replayed."""
+        """List the messages that no service could handle and that wait, or that were closed."""
         asker = await gateway.asker(request, level=LEVEL)
         page = await upkeep.letters(
             gateway.caller,
             actor=asker.actor,
             cursor=request.query_params.get("cursor"),
             limit=_limit(request.query_params.get("limit", str(upkeep.PAGE_DEFAULT))),
+            closed=_choice(request.query_params.get("closed", "false")),
         )
         return Response(page.wire(), media_type="application/json")
 
@@ -40,16 +43,29 @@ def add_upkeep(app: FastAPI, gateway: Gateway) -> None:
         )
         return Response(letter.model_dump_json(), media_type="application/json")
 
+    async def close(request: Request) -> Response:
+        """Let a dead letter wait no longer, for a reason; it is kept and can still be replayed."""
+        asker = await gateway.asker(request, level=LEVEL)
+        path: dict[str, Any] = request.path_params
+        try:
+            reason = fields_of(await read_body(request) or b"{}").get("reason")
+        except UnreadableBodyError as error:
+            raise Malformed(str(error)) from error
+        letter = await upkeep.close(
+            gateway.caller,
+            path["service"],
+            path["letter_id"],
+            reason,
+            actor=asker.actor,
+            key=asker.key,
+        )
+        return Response(letter.model_dump_json(), media_type="application/json")
+
+    one = "/api/dead-letters/{service}/{letter_id}"
     for path, method, endpoint, name, answer, extra in (
         ("/api/dead-letters", "GET", list_letters, "list", Listing[DeadLetter], DEAD_LETTERS),
-        (
-            "/api/dead-letters/{service}/{letter_id}/replay",
-            "POST",
-            replay,
-            "replay",
-            DeadLetter,
-            REPLAY,
-        ),
+        (f"{one}/replay", "POST", replay, "replay", DeadLetter, REPLAY),
+        (f"{one}/close", "POST", close, "close", DeadLetter, CLOSE),
     ):
         app.add_api_route(
             path,
@@ -71,3 +87,9 @@ def _limit(text: str) -> int:
     if not 1 <= limit <= LIMIT_MAX:
         raise WrongLimit
     return limit
+
+
+def _choice(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise WrongChoice
+    return text == "true"

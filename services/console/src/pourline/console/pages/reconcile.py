@@ -98,7 +98,7 @@ class Reconcile(View):
                 self._place = Part("section", "chosen", aria_label="Form")
             if self._may_replay:
                 with Part("div", "work") as self._aside:
-                    self._letters = DeadLetterList(self.screen)
+                    self._letters = DeadLetterList(self.screen, self._dialog)
                 self._aside.set_visibility(visible=False)
 
     def _tabs(self) -> None:

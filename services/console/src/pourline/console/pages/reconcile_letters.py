@@ -1,17 +1,22 @@
-"""Dead letters: messages that no service could handle, each with why, and the way to try again."""
+"""Dead letters: messages that no service could handle, each with why, and what to do with it."""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
+from uuid import uuid5
 
 from pourline.console.pages import words
+from pourline.console.pages.asking import Ask, CommentDialog
 from pourline.console.pages.forms import once
 from pourline.console.pages.levels import MANAGER
-from pourline.console.pages.parts import Part, Words, fact, icon
+from pourline.console.pages.parts import Part, Words, button, fact, icon
 from pourline.console.pages.shell import Screen
 from pourline.console.store import upkeep
 from pourline.contracts.upkeep import DeadLetter
 from pourline.kit.errors import TROUBLE, Refusal, outcome_of
+from pourline.kit.ids import new_id
 
 GOOD_FOR = timedelta(seconds=20)
 """While another list is looked at, the number beside the word may be this old."""
@@ -20,8 +25,9 @@ GOOD_FOR = timedelta(seconds=20)
 class DeadLetterList:
     """A card a letter, oldest first of each service; managers only."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, dialog: CommentDialog) -> None:
         self._screen = screen
+        self._dialog = dialog
         self._letters: list[DeadLetter] = []
         self._silent: list[str] = []
         self._more = False
@@ -100,22 +106,54 @@ class DeadLetterList:
                 Words("p", "soft", f"The beginning of {one.payload_bytes:,} bytes")
             with Part("div", "card-actions"):
                 once("Replay", "primary", partial(self._replay, one), "replay")
+                button("Close", "", partial(self._close, one), "archive")
 
     async def _replay(self, one: DeadLetter, key: str) -> DeadLetter | None:
-        screen = self._screen
-        if screen.staff.level < MANAGER or screen.is_over():
-            return None
-        try:
-            done = await upkeep.replay(
-                screen.site.caller,
+        order = upkeep.replay(
+            self._screen.site.caller,
+            one.service,
+            str(one.id),
+            actor=self._screen.staff.username,
+            key=key,
+        )
+        return await self._done(order, f"{one.service} has taken it in.")
+
+    def _close(self, one: DeadLetter) -> None:
+        opened = new_id()
+
+        async def send(reason: str) -> bool:
+            order = upkeep.close(
+                self._screen.site.caller,
                 one.service,
                 str(one.id),
-                actor=screen.staff.username,
-                key=key,
+                reason,
+                actor=self._screen.staff.username,
+                key=str(uuid5(opened, reason)),
             )
+            return await self._done(order, f"{one.service} {one.id} is closed.") is not None
+
+        self._dialog.open(
+            Ask(
+                title=f"Close dead letter {one.service} {one.id}",
+                note="Its message stays unhandled. It is kept: pourline dlq can still replay it.",
+                verb="Close",
+                reasons=("Device mended", "Entered by hand", "Of no use"),
+                is_grave=True,
+            ),
+            send,
+        )
+
+    async def _done(self, order: Coroutine[Any, Any, DeadLetter], told: str) -> DeadLetter | None:
+        """Carry an order out, if whoever gives it still may, and say what came of it."""
+        screen = self._screen
+        if screen.staff.level < MANAGER or screen.is_over():
+            order.close()
+            return None
+        try:
+            done = await order
         except (Refusal, *TROUBLE) as error:
             screen.tell(outcome_of(error).detail, is_bad=True)
             return None
-        screen.tell(f"{one.service} has taken it in.")
+        screen.tell(told)
         screen.refresh()
         return done

@@ -11,14 +11,18 @@ from pourline.contracts.topology import SERVICES, events_of
 from pourline.contracts.upkeep import (
     ASK_FIGURES,
     PAGE_MAX,
+    CloseDeadLetter,
     DeadLetter,
     HealthReport,
+    RecordClosing,
     Recorded,
     RecordReplay,
+    ReplayDeadLetter,
+    close_of,
     list_of,
     replay_of,
 )
-from pourline.kit.errors import TROUBLE, Refusal
+from pourline.kit.errors import TROUBLE, Malformed, Refusal, first_fault
 from pourline.kit.nats import Caller
 
 OWNERS = tuple(service for service in SERVICES if events_of(service))
@@ -27,17 +31,23 @@ PAGE_DEFAULT = 100
 
 
 async def letters_of(
-    caller: Caller, service: str, *, actor: str, after: str | None = None, most: int = PAGE_MAX
+    caller: Caller,
+    service: str,
+    *,
+    actor: str,
+    after: str | None = None,
+    most: int = PAGE_MAX,
+    closed: bool = False,
 ) -> Listing[DeadLetter]:
     """Return a page of one service's dead letters; raises what asking raises."""
-    query = list_of(service)(limit=min(most, PAGE_MAX), cursor=after)
+    query = list_of(service)(limit=min(most, PAGE_MAX), cursor=after, closed=closed)
     return await caller.ask(query, Listing[DeadLetter], actor=actor)
 
 
 async def letters(
-    caller: Caller, *, actor: str, cursor: str | None, limit: int
+    caller: Caller, *, actor: str, cursor: str | None, limit: int, closed: bool = False
 ) -> Listing[DeadLetter]:
-    """Return a page of all dead letters, service by service.
+    """Return a page of all dead letters that wait, or are `closed`, service by service.
 
     A cursor is `service:id`, what follows that letter. Raises `WrongCursor`, `Retryable` where a
     service does not answer: a list with a hole would look whole.
@@ -47,8 +57,9 @@ async def letters(
     while at < len(OWNERS):
         if len(found) >= limit:
             return Listing[DeadLetter](items=found, next=f"{OWNERS[at]}:{after or 0}")
+        most = limit - len(found)
         page = await letters_of(
-            caller, OWNERS[at], actor=actor, after=after, most=limit - len(found)
+            caller, OWNERS[at], actor=actor, after=after, most=most, closed=closed
         )
         found += page.items
         after = page.next
@@ -60,7 +71,7 @@ def _place(cursor: str | None) -> tuple[int, str | None]:
     if not cursor:
         return 0, None
     service, _, number = cursor.partition(":")
-    if service not in OWNERS or not (number.isascii() and number.isdecimal() and len(number) < 19):
+    if service not in OWNERS or not _is_number(number):
         raise WrongCursor
     return OWNERS.index(service), number
 
@@ -72,15 +83,53 @@ async def replay(
 
     Raises `NoSuchPage` for what can be no letter, and what its owner refuses.
     """
+    order = replay_of(_owner(service))(letter_id=_number(letter_id))
+    note = RecordReplay(service=service, letter_id=letter_id)
+    return await _order(caller, order, note, actor=actor, key=key)
+
+
+async def close(
+    caller: Caller, service: str, letter_id: str, reason: object, *, actor: str, key: str = ""
+) -> DeadLetter:
+    """Have a dead letter wait no longer; who orders it, and why, is on record before.
+
+    Raises `NoSuchPage`, `Malformed` for what is no reason, and what its owner refuses.
+    """
+    fields = {"letter_id": _number(letter_id), "reason": reason}
+    try:
+        order = close_of(_owner(service)).model_validate(fields)
+    except ValidationError as error:
+        raise Malformed(first_fault(error)) from error
+    note = RecordClosing(service=service, letter_id=letter_id, reason=order.reason)
+    return await _order(caller, order, note, actor=actor, key=key)
+
+
+async def _order(
+    caller: Caller,
+    order: ReplayDeadLetter | CloseDeadLetter,
+    note: RecordReplay | RecordClosing,
+    *,
+    actor: str,
+    key: str,
+) -> DeadLetter:
+    await caller.ask(note, Recorded, actor=actor)
+    return await caller.ask(order, DeadLetter, actor=actor, key=key)
+
+
+def _owner(service: str) -> str:
     if service not in OWNERS:
         raise NoSuchPage
-    try:
-        note = RecordReplay(service=service, letter_id=letter_id)
-    except ValidationError as error:
-        raise NoSuchPage from error
-    await caller.ask(note, Recorded, actor=actor)
-    order = replay_of(service)(letter_id=letter_id)
-    return await caller.ask(order, DeadLetter, actor=actor, key=key)
+    return service
+
+
+def _number(letter_id: str) -> str:
+    if not _is_number(letter_id):
+        raise NoSuchPage
+    return letter_id
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 async def reports(caller: Caller, services: tuple[str, ...]) -> list[HealthReport]:
