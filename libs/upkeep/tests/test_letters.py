@@ -161,6 +161,20 @@ async def test_a_letter_that_its_reader_sets_aside_by_itself_stays_the_only_one(
     assert left[0].id == letter.id
 
 
+async def test_of_two_letters_of_one_message_each_is_replayed_by_itself(
+    database: Database, caller: Caller, reader: Reader
+) -> None:
+    for _ in range(2):
+        await set_aside(database, b'{"volume_ml": 1}')
+    first, second = (await waiting(caller)).items
+
+    await caller.ask(Replay(letter_id=str(first.id)), DeadLetter)
+
+    assert [one.id for one in (await waiting(caller)).items] == [second.id]
+    await caller.ask(Replay(letter_id=str(second.id)), DeadLetter)
+    assert len(reader.took) == 2
+
+
 async def test_a_closed_letter_waits_no_longer_and_says_since_when_by_whom_and_why(
     database: Database, caller: Caller
 ) -> None:

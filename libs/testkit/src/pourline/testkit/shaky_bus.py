@@ -1,18 +1,17 @@
 """A bus for tests that keeps, loses, doubles and shuffles what it is given, as it is told to.
 
-It has the few methods that outbox, gap watch and retelling use of the real client.
+It has the few methods that outbox, batch consumer, gap watch and retelling use of the real client.
 """
 
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import orjson
 from nats.aio.msg import Msg
 
-from pourline.kit.nats import Message
-from pourline.kit.nats.consumer import parted
+ACK = "$JS.ACK"
 
 
 class Crashed(BaseException):
@@ -27,18 +26,6 @@ class Stored:
     subject: str
     data: bytes
     headers: dict[str, str]
-
-    def delivered(self) -> list[Message]:
-        """Return its events as a consumer hands them on."""
-        whole = Message(
-            subject=self.subject,
-            data=self.data,
-            headers=self.headers,
-            received_at=datetime.now(UTC),
-            sequence=self.number,
-            deliveries=1,
-        )
-        return parted(whole)
 
 
 @dataclass
@@ -61,7 +48,11 @@ class ShakyBus:
         self.stream: dict[int, Stored] = {}
         self.unacknowledged: list[Stored] = []
         self.crash_before: int | None = None
-        """How many more messages are stored before whoever publishes dies."""
+        """How many more messages are acknowledged before whoever publishes dies."""
+        self.stores_the_last = False
+        """Whether the one at which it dies is stored: then nobody hears of it."""
+        self.crash_at_ack: int | None = None
+        """How many more acknowledgements are heard before whoever reads dies."""
         self._numbers = itertools.count(1)
         self._known: set[str] = set()
         self._listeners: dict[str, Callable[..., Awaitable[None]]] = {}
@@ -75,11 +66,24 @@ class ShakyBus:
             self._listeners[subject] = cb
 
     async def publish(
-        self, subject: str, payload: bytes, reply: str, headers: dict[str, str] | None
+        self,
+        subject: str,
+        payload: bytes = b"",
+        reply: str = "",
+        headers: dict[str, str] | None = None,
     ) -> None:
-        """Store a message and acknowledge it; raises `Crashed` when its time has come."""
+        """Store a message and acknowledge it, or hear that one is acknowledged.
+
+        Raises `Crashed` when its time has come.
+        """
+        if subject.startswith(ACK):
+            if not payload:  # else it is still worked on
+                self._acknowledged(int(subject.split(".")[5]))
+            return
         if self.crash_before == 0:
             self.crash_before = None
+            if self.stores_the_last:
+                self._store(subject, payload, headers or {})
             raise Crashed
         if self.crash_before is not None:
             self.crash_before -= 1
@@ -95,6 +99,20 @@ class ShakyBus:
         ask = Ask(body)
         await self._listeners[subject](ask)
         return Ask(ask.answers[0])
+
+    def delivered(self, batch: Sequence[Stored], *, deliveries: int = 1) -> list[Msg]:
+        """Return messages as the client hands them on, each delivered so often by now."""
+        now_ns = int(datetime.now(UTC).timestamp() * 1e9)
+        return [
+            Msg(
+                self,  # type: ignore[arg-type]
+                subject=one.subject,
+                reply=f"{ACK}.EVENTS.reader.{deliveries}.{one.number}.{one.number}.{now_ns}.0",
+                data=one.data,
+                headers=one.headers,
+            )
+            for one in batch
+        ]
 
     def forget(self, number: int) -> None:
         """Lose one message."""
@@ -119,6 +137,14 @@ class ShakyBus:
         stored = Stored(number=number, subject=subject, data=payload, headers=headers)
         self.stream[number] = stored
         self.unacknowledged.append(stored)
+
+    def _acknowledged(self, number: int) -> None:
+        if self.crash_at_ack == 0:
+            self.crash_at_ack = None
+            raise Crashed
+        if self.crash_at_ack is not None:
+            self.crash_at_ack -= 1
+        self.unacknowledged = [one for one in self.unacknowledged if one.number != number]
 
     def _state(self) -> dict[str, object]:
         floor = min((one.number for one in self.unacknowledged), default=1) - 1

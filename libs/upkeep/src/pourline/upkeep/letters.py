@@ -95,6 +95,7 @@ class Letters:
         del context
         async with self._database.transaction() as unit:
             row = await _find(unit, command)
+            newest = await unit.one("SELECT max(id) AS id FROM dead_letter")
         if row["replayed_at"] is not None:
             raise AlreadyReplayed
         if (handle := self._readers.get(row["consumer"])) is None:
@@ -115,21 +116,21 @@ class Letters:
                 raise
             log.log(outcome.log_level, "dead_letter_failed_again", exc_info=error)
             raise FailedAgain(f"It failed again: {outcome.detail}") from error
-        if reason := await self._set_aside_again(row):
+        if reason := await self._set_aside_again(row, after=newest["id"]):
             raise FailedAgain(f"It failed again: {reason}")
 
-    async def _set_aside_again(self, row: Mapping[str, Any]) -> str | None:
+    async def _set_aside_again(self, row: Mapping[str, Any], *, after: int) -> str | None:
         """Return why a reader that sets aside by itself did so again; the letter stays the one."""
         async with self._database.transaction() as unit:
             again = await unit.all(
                 """
                 DELETE FROM dead_letter
-                WHERE id > %(id)s AND replayed_at IS NULL AND closed_at IS NULL
+                WHERE id > %(after)s AND replayed_at IS NULL AND closed_at IS NULL
                   AND consumer = %(consumer)s AND subject = %(subject)s
                   AND payload = %(payload)s AND headers = %(headers)s
                 RETURNING reason
                 """,
-                dict(row) | {"headers": orjson.dumps(row["headers"]).decode()},
+                dict(row) | {"headers": orjson.dumps(row["headers"]).decode(), "after": after},
             )
         return again[0]["reason"] if again else None
 

@@ -153,13 +153,13 @@ class BatchConsumer:
             while True:
                 beat()
                 if raw := await pull.next_batch(linger_s=self._linger_s):
-                    await self._take(raw)
+                    await self.take(raw)
         finally:
             for waiting in self._apart:
                 waiting.cancel()
             await pull.close()
 
-    async def _take(self, raw: list[Msg]) -> None:
+    async def take(self, raw: list[Msg]) -> None:
         """Settle and acknowledge `raw`, in batches of a bounded number of events."""
         unsettled = list(raw)
         settled = asyncio.Event()

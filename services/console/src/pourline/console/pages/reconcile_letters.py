@@ -135,8 +135,8 @@ class DeadLetterList:
         self._dialog.open(
             Ask(
                 title=f"Close dead letter {one.service} {one.id}",
-                note="Its message stays unhandled. It is kept: pourline dlq can still replay it.",
-                verb="Close",
+                note="Its message stays unhandled. It is kept, to be replayed at the command line.",
+                verb="Close letter",
                 reasons=("Device mended", "Entered by hand", "Of no use"),
                 is_grave=True,
             ),
