@@ -11,6 +11,10 @@ from pourline.testkit.until import until
 
 pytestmark = pytest.mark.long
 
+LEFT_BEHIND = (
+    "an older version left these databases behind: `pourline migrate`, or `pourline up`,"
+    " brings them up to date"
+)
 OLDER = Path(__file__).parent / "older" / "0001"
 
 
@@ -33,6 +37,20 @@ async def test_an_older_bar_is_taken_over_whole_and_does_what_this_version_can(
         await old_items_fall_low(bar, items[1])
         await the_shift_that_was_open_says_what_blocks_it_and_another_follows(bar)
         await bar.verified()
+
+
+@pytest.mark.parametrize("words", [["verify"], ["dlq", "list"]])
+async def test_what_looks_into_a_bar_that_is_not_brought_up_to_date_says_how_to(
+    data_dir: Path, words: list[str]
+) -> None:
+    bar = RunningBar(data_dir)
+
+    code, text = await bar.run(*words)
+
+    assert code == 69
+    assert text == f"pourline: {LEFT_BEHIND}\n"
+    assert (await bar.run("migrate"))[0] == 0
+    assert (await bar.run("dlq", "list"))[0] == 0
 
 
 async def the_evening_that_was_interrupted_goes_on(bar: RunningBar) -> None:

@@ -56,7 +56,7 @@ def connected(url: str) -> Iterator[Connection]:
 
 @contextmanager
 def all_connected(urls: Mapping[str, str]) -> Iterator[Mapping[str, Connection]]:
-    """Connect to every service's database."""
+    """Connect to every service's database; one that an older version left behind is named so."""
     open_ones: dict[str, Connection] = {}
     try:
         for service, url in urls.items():
@@ -66,6 +66,11 @@ def all_connected(urls: Mapping[str, str]) -> Iterator[Mapping[str, Connection]]
         yield open_ones
     except psycopg.OperationalError as error:
         raise UnavailableError(f"database: {_line(error)}") from error
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        raise UnavailableError(
+            "an older version left these databases behind: `pourline migrate`, or `pourline up`,"
+            " brings them up to date"
+        ) from error
     finally:
         for connection in open_ones.values():
             connection.close()
