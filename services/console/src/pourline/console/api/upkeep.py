@@ -47,6 +47,7 @@ def add_upkeep(app: FastAPI, gateway: Gateway) -> None:
         """Let a dead letter wait no longer, for a reason; it is kept and can still be replayed."""
         asker = await gateway.asker(request, level=LEVEL)
         path: dict[str, Any] = request.path_params
+        upkeep.require_letter(path["service"], path["letter_id"])
         try:
             reason = fields_of(await read_body(request) or b"{}").get("reason")
         except UnreadableBodyError as error:

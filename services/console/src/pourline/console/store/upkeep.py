@@ -83,7 +83,8 @@ async def replay(
 
     Raises `NoSuchPage` for what can be no letter, and what its owner refuses.
     """
-    order = replay_of(_owner(service))(letter_id=_number(letter_id))
+    require_letter(service, letter_id)
+    order = replay_of(service)(letter_id=letter_id)
     note = RecordReplay(service=service, letter_id=letter_id)
     return await _order(caller, order, note, actor=actor, key=key)
 
@@ -95,9 +96,9 @@ async def close(
 
     Raises `NoSuchPage`, `Malformed` for what is no reason, and what its owner refuses.
     """
-    fields = {"letter_id": _number(letter_id), "reason": reason}
+    require_letter(service, letter_id)
     try:
-        order = close_of(_owner(service)).model_validate(fields)
+        order = close_of(service).model_validate({"letter_id": letter_id, "reason": reason})
     except ValidationError as error:
         raise Malformed(first_fault(error)) from error
     note = RecordClosing(service=service, letter_id=letter_id, reason=order.reason)
@@ -116,16 +117,10 @@ async def _order(
     return await caller.ask(order, DeadLetter, actor=actor, key=key)
 
 
-def _owner(service: str) -> str:
-    if service not in OWNERS:
+def require_letter(service: str, letter_id: str) -> None:
+    """Raise `NoSuchPage` for what can be no letter."""
+    if service not in OWNERS or not _is_number(letter_id):
         raise NoSuchPage
-    return service
-
-
-def _number(letter_id: str) -> str:
-    if not _is_number(letter_id):
-        raise NoSuchPage
-    return letter_id
 
 
 def _is_number(text: str) -> bool:
