@@ -124,6 +124,7 @@ async def test_at_the_command_line_a_letter_is_closed_seen_and_sent_again(bar: R
     [
         ["close", "--service", "ledger"],
         ["close", "--service", "ledger", "--because", " "],
+        ["close", "--service", "ledger", "--because", "x" * 121],
         ["close", "--because", "x"],
         ["replay", "--closed"],
     ],

@@ -265,6 +265,10 @@ async def test_pages_follow_each_other_and_fit_the_bus_at_their_worst(
     assert [len(first.items), len(second.items), second.next] == [15, 2, None]
     assert len(first.items[0].reason) == REASON_SHOWN
     assert len(first.wire()) < 65_536
+    for one in first.items:
+        order = Close(letter_id=str(one.id), reason="\N{BEER MUG}" * 120)
+        await caller.ask(order, DeadLetter, actor="\N{CLINKING BEER MUGS}" * 120)
+    assert len((await waiting(caller, closed=True)).wire()) < 65_536
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ from pourline.upkeep.letters import readable
 LISTED_MAX = 1000
 SHOWN_CHARACTERS = 200
 
+REASON_CHARACTERS_MAX = 120
+"""As over HTTP: a page of closed letters must fit a message of the bus."""
 ACTOR = "command-line"
 WAITING = "closed_at IS NULL"
 CLOSED = "closed_at IS NOT NULL"
@@ -47,10 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     """List, replay or close the dead letters that wait, or one by its number."""
     if arguments.id is not None and not arguments.service:
         raise MisuseError("--id needs --service: each service numbers its own")
-    if arguments.action == "close" and not (
-        arguments.service and (arguments.because or "").strip()
-    ):
-        raise MisuseError("close needs --service, and --because with the reason")
+    if arguments.action == "close" and not (arguments.service and _is_reason(arguments.because)):
+        raise MisuseError(
+            f"close needs --service, and --because with a reason of 1 to {REASON_CHARACTERS_MAX}"
+            " characters"
+        )
     if arguments.closed and arguments.action != "list":
         raise MisuseError("--closed is for list; replay takes a closed one by its --id")
     if arguments.service and arguments.service not in WITH_DATABASE:
@@ -82,6 +85,10 @@ async def _run(arguments: argparse.Namespace) -> None:
                         bus_url=surroundings.nats_url(OPERATOR),
                         trust=surroundings.trust,
                     )
+
+
+def _is_reason(text: str | None) -> bool:
+    return 1 <= len((text or "").strip()) <= REASON_CHARACTERS_MAX
 
 
 def _which(arguments: argparse.Namespace) -> str:

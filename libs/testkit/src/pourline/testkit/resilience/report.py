@@ -135,8 +135,9 @@ def of_seeds(outcomes: Iterable[Outcome]) -> list[Json]:
 def _to_the_ms(seed: Json) -> Json:
     """Round a seed's seconds: hundreds of seeds are kept."""
     for fault in seed["served"]:
-        if fault["again_after_s"] is not None:
-            fault["again_after_s"] = round(fault["again_after_s"], 3)
+        for name in ("again_after_s", "after_all_s"):
+            if fault[name] is not None:
+                fault[name] = round(fault[name], 3)
     return seed | {"elapsed_s": round(seed["elapsed_s"], 3)}
 
 
