@@ -36,19 +36,19 @@ def path_of(letter: dict[str, object]) -> str:
 
 async def counted(bar: RunningBar, service: object) -> float:
     """Return how many wait, as whoever is woken by an alert counts them."""
-    told = (await bar.ask("GET", "/metrics")).text
+    metrics = (await bar.ask("GET", "/metrics")).text
     (count,) = [
         sample.value
-        for family in text_string_to_metric_families(told)
+        for family in text_string_to_metric_families(metrics)
         for sample in family.samples
         if sample.name == "pourline_dead_letters" and sample.labels["service"] == service
     ]
     return count
 
 
-async def ids(bar: RunningBar, *, closed: bool = False) -> list[object]:
+async def told(bar: RunningBar, *, closed: bool = False) -> list[str]:
     query = {"limit": "1000"} | ({"closed": "true"} if closed else {})
-    return [one["id"] for one in (await bar.get("/api/dead-letters", **query))["items"]]
+    return [path_of(one) for one in (await bar.get("/api/dead-letters", **query))["items"]]
 
 
 async def test_a_manager_sees_a_dead_letter_without_its_secret_and_hears_that_it_is_still_none(
@@ -81,13 +81,16 @@ async def test_a_letter_that_a_manager_closes_waits_no_longer_and_is_kept_with_t
     assert (first.status_code, same.status_code) == (200, 200)
     assert same.json() == first.json()
     assert (again.status_code, again.json()["code"]) == (409, "already_closed")
-    told = first.json()
-    assert (told["closed_by"], told["closed_because"]) == ("level-4", "meter changed")
-    assert letter["id"] not in await ids(bar)
-    assert letter["id"] in await ids(bar, closed=True)
+    one = first.json()
+    assert (one["closed_by"], one["closed_because"]) == ("level-4", "meter changed")
+    assert path_of(letter) not in await told(bar)
+    assert path_of(letter) in await told(bar, closed=True)
     record = await bar.get("/api/audit", subject=f"dead_letter:{letter['service']}/{letter['id']}")
     ordered = [(one["actor"], one["action"], one["reason"]) for one in record["items"]]
-    assert ordered[-1] == ("level-4", "dead_letter_closing_ordered", "meter changed")
+    assert ordered == [
+        ("level-4", "dead_letter_closing_ordered", "another"),
+        ("level-4", "dead_letter_closing_ordered", "meter changed"),
+    ], "a repeat under one key is one order"
 
 
 async def test_a_closed_letter_is_counted_no_more(bar: RunningBar) -> None:
@@ -111,12 +114,33 @@ async def test_at_the_command_line_a_letter_is_closed_seen_and_sent_again(bar: R
 
     assert [code for code, _ in (closed, waiting, seen, sent)] == [0, 0, 0, 0]
     line = f"{letter['service']} {letter['id']} "
-    assert closed[1].startswith(f"closed {line}")
-    assert not any(told.startswith(line) for told in waiting[1].splitlines())
-    (told,) = [told for told in seen[1].splitlines() if told.startswith(line)]
-    assert "closed_by=command-line because='meter changed'" in told
+    assert closed[1] == f"closed {letter['service']} {letter['id']}\n"
+    assert not any(listed.startswith(line) for listed in waiting[1].splitlines())
+    (listed,) = [listed for listed in seen[1].splitlines() if listed.startswith(line)]
+    assert "closed_by=command-line because='meter changed'" in listed
     assert sent[1].startswith(f"replayed {line}")
-    assert letter["id"] not in await ids(bar, closed=True)
+    assert path_of(letter) not in await told(bar, closed=True)
+
+
+async def test_all_of_a_service_are_closed_and_sent_again_together(bar: RunningBar) -> None:
+    letters = [await broken(bar) for _ in range(2)]
+
+    closed = await bar.run("dlq", "close", "--service", "ledger", "--because", "meter changed")
+    left = [path for path in await told(bar) if "/ledger/" in path]
+    sent = await bar.run("dlq", "replay", "--service", "ledger", "--closed")
+
+    assert left == []
+    for letter in letters:
+        assert f"closed ledger {letter['id']}\n" in closed[1]
+        assert f"replayed ledger {letter['id']} " in sent[1]
+
+
+@pytest.mark.parametrize("words", [["close", "--because", "x"], ["replay"]])
+async def test_a_number_that_no_letter_has_is_said(bar: RunningBar, words: list[str]) -> None:
+    code, text = await bar.run("dlq", *words, "--service", "ledger", "--id", "999999999")
+
+    assert code == 1
+    assert text.startswith("pourline: ledger has no letter 999999999 ")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +150,8 @@ async def test_at_the_command_line_a_letter_is_closed_seen_and_sent_again(bar: R
         ["close", "--service", "ledger", "--because", " "],
         ["close", "--service", "ledger", "--because", "x" * 121],
         ["close", "--because", "x"],
-        ["replay", "--closed"],
+        ["close", "--service", "ledger", "--because", "x", "--closed"],
+        ["replay", "--because", "x"],
     ],
 )
 async def test_a_closing_that_does_not_say_what_and_why_is_misuse(
@@ -148,7 +173,7 @@ async def test_a_closing_without_a_reason_is_malformed_and_closes_nothing(
     answer = await ask(bar, "POST", f"{path_of(letter)}/close", level=4, body=body)
 
     assert (answer.status_code, answer.json()["code"]) == (422, "malformed")
-    assert letter["id"] in await ids(bar)
+    assert path_of(letter) in await told(bar)
 
 
 @pytest.mark.parametrize("level", [1, 3])
@@ -168,9 +193,10 @@ async def test_who_is_no_manager_sees_and_does_nothing(bar: RunningBar, level: i
 async def test_what_names_no_letter_is_unknown(bar: RunningBar, place: str) -> None:
     for order in ("replay", "close"):
         path = f"/api/dead-letters/{place}/{order}"
-        answer = await bar.ask("POST", path, json={"reason": "of no use"})
+        for body in ({"reason": "of no use"}, {"reason": 7}, None):
+            answer = await bar.ask("POST", path, json=body)
 
-        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), body
 
 
 @pytest.mark.parametrize(

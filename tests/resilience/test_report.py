@@ -76,7 +76,7 @@ def test_deaths_beside_other_faults_are_told_by_what_they_took_when_those_were_o
     assert "Of 3 deaths of a process in them 1 came with nothing else wrong" in page
     assert (
         "The other 2 came while parts were frozen, cut off, full or dying too: served again"
-        " 2.1 s (median), 3.1 s at most, after the last of that was over."
+        " 2.1 s (median), 3.1 s at most, after the last of that which was over by then."
     ) in page
 
 

@@ -90,7 +90,7 @@ COMMANDS = {
             _argument("action", choices=("list", "replay", "close")),
             _argument("--service", help="those of one service only"),
             _argument("--id", type=int, help="one of them only (with --service)"),
-            _argument("--closed", action="store_true", help="those that were closed (with list)"),
+            _argument("--closed", action="store_true", help="those that were closed"),
             _argument("--because", metavar="REASON", help="why nobody handles them (with close)"),
         ),
     ),

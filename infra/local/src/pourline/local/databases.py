@@ -56,7 +56,7 @@ def connected(url: str) -> Iterator[Connection]:
 
 @contextmanager
 def all_connected(urls: Mapping[str, str]) -> Iterator[Mapping[str, Connection]]:
-    """Connect to every service's database; one that an older version left behind is named so."""
+    """Connect to every service's database; says of older ones that they are to be migrated."""
     open_ones: dict[str, Connection] = {}
     try:
         for service, url in urls.items():
@@ -69,7 +69,7 @@ def all_connected(urls: Mapping[str, str]) -> Iterator[Mapping[str, Connection]]
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
         raise UnavailableError(
             "an older version left these databases behind: `pourline migrate`, or `pourline up`,"
-            " brings them up to date"
+            f" brings them up to date ({_line(error)})"
         ) from error
     finally:
         for connection in open_ones.values():

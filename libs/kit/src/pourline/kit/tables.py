@@ -79,6 +79,10 @@ def _add_records(metadata: sa.MetaData) -> None:
         sa.Column("closed_at", pg.TIMESTAMP(timezone=True)),
         sa.Column("closed_by", sa.Text),
         sa.Column("closed_because", sa.Text),
+        sa.CheckConstraint(
+            "num_nonnulls(closed_at, closed_by, closed_because) IN (0, 3)",
+            name="dead_letter_is_closed_whole",
+        ),
     )
     sa.Table(
         "idempotency",

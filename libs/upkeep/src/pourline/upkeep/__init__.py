@@ -27,7 +27,7 @@ def open_books(
     letters = Letters(database=database, readers=plumbing.readers)
     plumbing.responder.on(list_of(name), letters.list_waiting)
     plumbing.responder.on(replay_of(name), letters.settle, before=letters.hand_again)
-    plumbing.responder.on(close_of(name), letters.close)
+    plumbing.responder.on(close_of(name), letters.close, exists=letters.exists)
     plumbing.measure = measure = Measures(
         bus=plumbing.bus,
         database=database,

@@ -28,6 +28,7 @@ TOLD_AS_KEPT = (
     *("id", "consumer", "subject", "deliveries", "received_at", "at"),
     *("replayed_at", "closed_at", "closed_by", "closed_because"),
 )
+NUMBER = re.compile("[0-9]{1,18}")
 _SECRET = re.compile(r"secret|password|token|signature|seed|\bpin\b", re.IGNORECASE)
 """A name that says that its value is nobody's business."""
 _SECRET_OR_ESCAPE = re.compile(rf"{_SECRET.pattern}|\\u", re.IGNORECASE)
@@ -152,19 +153,24 @@ class Letters:
 
         Raises `NotFound`, `AlreadyReplayed`, `AlreadyClosed`.
         """
-        row = await _find(unit, command)
-        if row["replayed_at"] is not None:
-            raise AlreadyReplayed
         count = await unit.count(
             """
             UPDATE dead_letter SET closed_at = %s, closed_by = %s, closed_because = %s
-            WHERE id = %s AND closed_at IS NULL
+            WHERE id = %s AND replayed_at IS NULL AND closed_at IS NULL
             """,
-            (unit.clock.now(), context.actor, command.reason, row["id"]),
+            (unit.clock.now(), context.actor, command.reason, int(command.letter_id)),
         )
+        row = await _find(unit, command)
         if count == 0:
-            raise AlreadyClosed
-        return self._told(await _find(unit, command))
+            raise AlreadyReplayed if row["replayed_at"] else AlreadyClosed
+        return self._told(row)
+
+    async def exists(self, fields: Mapping[str, Any], unit: UnitOfWork) -> bool:
+        """Say whether there is the letter that a malformed closing names."""
+        number = str(fields.get("letter_id"))
+        if not NUMBER.fullmatch(number):
+            return False
+        return await unit.count("SELECT FROM dead_letter WHERE id = %s", (int(number),)) > 0
 
     def _told(self, row: Mapping[str, Any]) -> DeadLetter:
         payload = bytes(row["payload"])

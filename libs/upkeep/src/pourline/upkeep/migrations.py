@@ -159,7 +159,9 @@ def add_closing_of_letters() -> None:
         ALTER TABLE dead_letter
             ADD COLUMN closed_at timestamptz,
             ADD COLUMN closed_by text,
-            ADD COLUMN closed_because text
+            ADD COLUMN closed_because text,
+            ADD CONSTRAINT dead_letter_is_closed_whole
+                CHECK (num_nonnulls(closed_at, closed_by, closed_because) IN (0, 3))
     """)
 
 
@@ -167,6 +169,7 @@ def drop_closing_of_letters() -> None:
     """Forget which dead letters were closed: they wait again."""
     op.execute("""
         ALTER TABLE dead_letter
+            DROP CONSTRAINT dead_letter_is_closed_whole,
             DROP COLUMN closed_because,
             DROP COLUMN closed_by,
             DROP COLUMN closed_at

@@ -16,7 +16,7 @@ from pourline.kit.trust import SYSTEMS, Trust
 from pourline.local import databases
 from pourline.local.access import OPERATOR
 from pourline.local.environment import WITH_DATABASE
-from pourline.local.errors import OK, MisuseError, UnavailableError
+from pourline.local.errors import OK, CommandError, MisuseError, UnavailableError
 from pourline.local.paths import DataDir
 from pourline.local.storage import reachable
 from pourline.local.verify import Row, rows_of
@@ -54,8 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
             f"close needs --service, and --because with a reason of 1 to {REASON_CHARACTERS_MAX}"
             " characters"
         )
-    if arguments.closed and arguments.action != "list":
-        raise MisuseError("--closed is for list; replay takes a closed one by its --id")
+    if arguments.because is not None and arguments.action != "close":
+        raise MisuseError("--because is for close")
+    if arguments.closed and arguments.action == "close":
+        raise MisuseError("--closed is for list and replay")
     if arguments.service and arguments.service not in WITH_DATABASE:
         raise MisuseError(f"no dead letters of {arguments.service}")
     asyncio.run(_run(arguments))
@@ -67,24 +69,26 @@ async def _run(arguments: argparse.Namespace) -> None:
     async with reachable(DataDir(arguments.data_dir)) as surroundings:
         urls = {service: surroundings.database_url(service) for service in services}
         with databases.all_connected(urls) as connections:
+            if arguments.action == "close":
+                close(arguments.service, connections[arguments.service], arguments)
+                return
             letters = found(connections, which=_which(arguments))
             if any(
                 count >= LISTED_MAX for count in Counter(one.service for one in letters).values()
             ):
                 print(f"the first {LISTED_MAX} of a service: there may be more", file=sys.stderr)
-            match arguments.action:
-                case "list":
-                    for letter in letters:
-                        print(described(letter))
-                case "close":
-                    close(letters, connections, because=arguments.because.strip())
-                case _:
-                    await replay(
-                        letters,
-                        connections,
-                        bus_url=surroundings.nats_url(OPERATOR),
-                        trust=surroundings.trust,
-                    )
+            if arguments.action == "list":
+                for letter in letters:
+                    print(described(letter))
+                return
+            if arguments.id is not None and not letters:
+                raise CommandError(f"{arguments.service} has no letter {arguments.id} to replay")
+            await replay(
+                letters,
+                connections,
+                bus_url=surroundings.nats_url(OPERATOR),
+                trust=surroundings.trust,
+            )
 
 
 def _is_reason(text: str | None) -> bool:
@@ -92,11 +96,10 @@ def _is_reason(text: str | None) -> bool:
 
 
 def _which(arguments: argparse.Namespace) -> str:
-    """Return which are meant: those that wait; one by its number may be closed, too."""
-    if arguments.id is not None and arguments.action != "close":
+    """Return which are meant: those that wait, or closed ones; one by its number is either."""
+    if arguments.id is not None:
         return f"id = {arguments.id:d}"
-    state = CLOSED if arguments.closed else WAITING
-    return state if arguments.id is None else f"{state} AND id = {arguments.id:d}"
+    return CLOSED if arguments.closed else WAITING
 
 
 def found(connections: Mapping[str, Connection], *, which: str) -> Sequence[Letter]:
@@ -109,20 +112,22 @@ def found(connections: Mapping[str, Connection], *, which: str) -> Sequence[Lett
     ]
 
 
-def close(
-    letters: Sequence[Letter], connections: Mapping[str, Connection], *, because: str
-) -> None:
-    """Let letters wait no longer; they are kept, with who closed them and why."""
-    for letter in letters:
-        connections[letter.service].execute(
-            """
-            UPDATE dead_letter
-            SET closed_at = clock_timestamp(), closed_by = %s, closed_because = %s
-            WHERE id = %s AND replayed_at IS NULL AND closed_at IS NULL
-            """,
-            (ACTOR, because, letter.row["id"]),
-        )
-        print(f"closed {described(letter)}")
+def close(service: str, connection: Connection, arguments: argparse.Namespace) -> None:
+    """Let a service's letters wait no longer; they are kept, with who closed them and why."""
+    closed = connection.execute(
+        """
+        UPDATE dead_letter
+        SET closed_at = clock_timestamp(), closed_by = %(actor)s, closed_because = %(because)s
+        WHERE replayed_at IS NULL AND closed_at IS NULL
+          AND (%(id)s::bigint IS NULL OR id = %(id)s)
+        RETURNING id
+        """,
+        {"actor": ACTOR, "because": arguments.because.strip(), "id": arguments.id},
+    ).fetchall()
+    if arguments.id is not None and not closed:
+        raise CommandError(f"{service} has no letter {arguments.id} that waits")
+    for (number,) in sorted(closed):
+        print(f"closed {service} {number}")
 
 
 async def replay(

@@ -83,7 +83,8 @@ ALONE: Final = (
 )
 BESIDE: Final = (
     "The other {deaths} came while parts were frozen, cut off, full or dying too: served again"
-    " {median_s:.1f} s (median), {most_s:.1f} s at most, after the last of that was over."
+    " {median_s:.1f} s (median), {most_s:.1f} s at most, after the last of that which was over by"
+    " then."
 )
 KILLS: Final = (
     "Under the same load, {minutes:.0f} minutes long, each process is killed again and again, ten"

@@ -47,18 +47,14 @@ def add_upkeep(app: FastAPI, gateway: Gateway) -> None:
         """Let a dead letter wait no longer, for a reason; it is kept and can still be replayed."""
         asker = await gateway.asker(request, level=LEVEL)
         path: dict[str, Any] = request.path_params
-        upkeep.require_letter(path["service"], path["letter_id"])
+        place = path["service"], path["letter_id"]
         try:
-            reason = fields_of(await read_body(request) or b"{}").get("reason")
+            fields = fields_of(await read_body(request) or b"{}")
         except UnreadableBodyError as error:
+            await upkeep.require_known(gateway.caller, *place, actor=asker.actor)
             raise Malformed(str(error)) from error
         letter = await upkeep.close(
-            gateway.caller,
-            path["service"],
-            path["letter_id"],
-            reason,
-            actor=asker.actor,
-            key=asker.key,
+            gateway.caller, *place, fields.get("reason"), actor=asker.actor, key=asker.key
         )
         return Response(letter.model_dump_json(), media_type="application/json")
 

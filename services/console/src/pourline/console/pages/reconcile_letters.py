@@ -76,7 +76,7 @@ class DeadLetterList:
             if not self._letters and not self._silent:
                 with Part("p", "due-none"):
                     icon("task_alt")
-                    Words("span", text="Every message was handled.")
+                    Words("span", text="No message waits.")
             for letter in self._letters:
                 self._letter(letter)
             if self._more:

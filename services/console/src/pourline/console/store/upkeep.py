@@ -2,10 +2,12 @@
 
 import asyncio
 
+import orjson
 from pydantic import ValidationError
 
 from pourline.console.errors import NoSuchPage, WrongCursor
 from pourline.contracts.base import Listing
+from pourline.contracts.problems import Problem
 from pourline.contracts.subjects import health
 from pourline.contracts.topology import SERVICES, events_of
 from pourline.contracts.upkeep import (
@@ -22,8 +24,9 @@ from pourline.contracts.upkeep import (
     list_of,
     replay_of,
 )
-from pourline.kit.errors import TROUBLE, Malformed, Refusal, first_fault
+from pourline.kit.errors import TROUBLE, Malformed, NotFound, Refusal, first_fault
 from pourline.kit.nats import Caller
+from pourline.kit.nats.requests import Refused
 
 OWNERS = tuple(service for service in SERVICES if events_of(service))
 """The services with a database, in the order in which their letters are listed."""
@@ -41,7 +44,10 @@ async def letters_of(
 ) -> Listing[DeadLetter]:
     """Return a page of one service's dead letters; raises what asking raises."""
     query = list_of(service)(limit=min(most, PAGE_MAX), cursor=after, closed=closed)
-    return await caller.ask(query, Listing[DeadLetter], actor=actor)
+    page = await caller.ask(query, Listing[DeadLetter], actor=actor)
+    # A service of the version before knows no closed ones: it tells those that wait.
+    asked = [one for one in page.items if (one.closed_at is not None) == closed]
+    return Listing[DeadLetter](items=asked, next=page.next)
 
 
 async def letters(
@@ -100,6 +106,7 @@ async def close(
     try:
         order = close_of(service).model_validate({"letter_id": letter_id, "reason": reason})
     except ValidationError as error:
+        await require_known(caller, service, letter_id, actor=actor)
         raise Malformed(first_fault(error)) from error
     note = RecordClosing(service=service, letter_id=letter_id, reason=order.reason)
     return await _order(caller, order, note, actor=actor, key=key)
@@ -113,8 +120,21 @@ async def _order(
     actor: str,
     key: str,
 ) -> DeadLetter:
-    await caller.ask(note, Recorded, actor=actor)
+    await caller.ask(note, Recorded, actor=actor, key=f"{key}/record" if key else "")
     return await caller.ask(order, DeadLetter, actor=actor, key=key)
+
+
+async def require_known(caller: Caller, service: str, letter_id: str, *, actor: str) -> None:
+    """Raise `NoSuchPage`, or what the owner says of a letter that it does not have.
+
+    That comes before what is malformed. An order without a reason does nothing else.
+    """
+    require_letter(service, letter_id)
+    body = orjson.dumps({"letter_id": letter_id})
+    subject = close_of(service).subject()
+    status, problem, _ = await caller.send(subject, body, headers={"Pourline-Actor": actor})
+    if status == NotFound.status:
+        raise Refused(Problem.model_validate_json(problem))
 
 
 def require_letter(service: str, letter_id: str) -> None:
