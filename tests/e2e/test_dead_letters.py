@@ -163,16 +163,26 @@ async def test_a_closing_that_does_not_say_what_and_why_is_misuse(
 
 
 @pytest.mark.parametrize(
-    "body", [None, {}, {"reason": ""}, {"reason": "  "}, {"reason": 7}, {"reason": "x" * 121}, []]
+    ("body", "says"),
+    [
+        (None, "reason: Field required"),
+        ({}, "reason: Field required"),
+        ({"reason": ""}, "reason: String should have at least 1 character"),
+        ({"reason": "  "}, "reason: String should have at least 1 character"),
+        ({"reason": 7}, "reason: Input should be a valid string"),
+        ({"reason": "x" * 121}, "reason: String should have at most 120 characters"),
+        ([], "the body is not a JSON object"),
+    ],
 )
 async def test_a_closing_without_a_reason_is_malformed_and_closes_nothing(
-    bar: RunningBar, body: object
+    bar: RunningBar, body: object, says: str
 ) -> None:
     letter = await broken(bar)
 
     answer = await ask(bar, "POST", f"{path_of(letter)}/close", level=4, body=body)
 
     assert (answer.status_code, answer.json()["code"]) == (422, "malformed")
+    assert answer.json()["detail"] == says
     assert path_of(letter) in await told(bar)
 
 

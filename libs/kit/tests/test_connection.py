@@ -49,6 +49,23 @@ async def test_a_connection_that_is_never_greeted_is_closed_again(
     await until(met, (1, 0).__eq__)
 
 
+async def test_only_who_is_cut_off_says_so(
+    nats_server: NatsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    closing, cut = [await connect(url=nats_server.url, name=name) for name in ("a", "b")]
+    await closing.close()
+    assert caplog.messages == []
+
+    nats_server.kill()
+
+    async def said() -> list[str]:
+        return caplog.messages
+
+    await until(said, lambda found: "bus_disconnected" in found)
+    await cut.close()
+    assert caplog.messages.count("bus_disconnected") == 1
+
+
 async def test_a_bus_that_is_away_for_a_hundred_tries_is_found_again(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,8 @@ async def connect(
     tls = trust.context() if url.startswith("tls://") else None
 
     async def told(what: str) -> None:
-        log.warning(what)
+        if not client.is_closed:  # else it was closed here, on purpose
+            log.warning(what)
         with suppress(OSError):
             trust.renew(tls)
 

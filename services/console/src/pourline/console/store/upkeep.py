@@ -103,8 +103,9 @@ async def close(
     Raises `NoSuchPage`, `Malformed` for what is no reason, and what its owner refuses.
     """
     require_letter(service, letter_id)
+    given = {} if reason is None else {"reason": reason}
     try:
-        order = close_of(service).model_validate({"letter_id": letter_id, "reason": reason})
+        order = close_of(service).model_validate({"letter_id": letter_id} | given)
     except ValidationError as error:
         await require_known(caller, service, letter_id, actor=actor)
         raise Malformed(first_fault(error)) from error
