@@ -13,6 +13,7 @@ from pourline.kit.trust import Trust
 from pourline.mqtt_bridge.devices import Address, ForeignBroker, Hooks
 from pourline.mqtt_bridge.devices.foreign import STOOD_STILL_S
 from pourline.mqtt_bridge.handlers import Received
+from pourline.testkit.ending import end
 from pourline.testkit.mosquitto import Mosquitto
 from pourline.testkit.until import until
 
@@ -41,8 +42,7 @@ class Side:
         try:
             yield
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            await end(running)
 
     async def payloads(self) -> list[bytes]:
         return [message.payload for message in self.given]

@@ -15,6 +15,7 @@ import aiomqtt
 import pytest
 from pourline.kit.ids import new_id
 from pourline.testkit.bar import GuestSeat, RunningBar, TapSeat
+from pourline.testkit.ending import end
 from pourline.testkit.until import until
 
 pytestmark = pytest.mark.xdist_group("bar")
@@ -85,8 +86,7 @@ async def connected(
         try:
             yield client
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await end(listening)
 
 
 @contextlib.asynccontextmanager

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from pourline.controller.simulator import Fleet
 from pourline.testkit.bar import GuestSeat, RunningBar, TapSeat, run_bar
+from pourline.testkit.ending import end
 from pourline.testkit.resilience import truth
 from pourline.testkit.resilience.books import account_of, books_of
 from pourline.testkit.resilience.truth import Booked, Poured
@@ -78,8 +79,7 @@ class Evening:
             try:
                 yield
             finally:
-                repeating.cancel()
-                await asyncio.gather(repeating, return_exceptions=True)
+                await end(repeating)
 
     async def pour(self, closing: asyncio.Event) -> None:
         """Pour at one tap after the other, fifty a second, until closing time."""

@@ -25,6 +25,7 @@ from pourline.local.errors import CommandError
 from pourline.local.servers import NatsServer
 from pourline.local.tls import Listeners, listeners
 from pourline.testkit.bar import RunningBar, TapSeat, run_bar
+from pourline.testkit.ending import end
 from pourline.testkit.until import until
 from pourline.upkeep.mqtt import MqttLink
 
@@ -255,8 +256,7 @@ async def test_a_server_with_an_expired_certificate_is_not_believed(
             running = asyncio.create_task(link.run())
             await asyncio.wait([running], timeout=1.0)
             assert not link.connected
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            await end(running)
     finally:
         await server.stop()
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from pourline.kit.nats import connect, connection
 from pourline.local.servers import NatsServer
+from pourline.testkit.ending import end
 from pourline.testkit.until import until
 
 TRIES = 100
@@ -108,5 +109,4 @@ async def test_a_bus_that_greets_nobody_is_tried_again_with_one_socket_at_a_time
         await until(tries, lambda count: count >= 3)
         assert bus.here <= 1
     finally:
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
+        await end(waiting)

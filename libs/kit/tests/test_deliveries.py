@@ -22,6 +22,7 @@ from pourline.kit.nats.consumer import (
 )
 from pourline.kit.nats.pull import BYTES_MAX, Pull
 from pourline.kit.pulse import PULSE, Pulse
+from pourline.testkit.ending import end
 from pourline.testkit.until import until
 
 GATHERED_S = 0.2
@@ -110,8 +111,7 @@ class Handled:
             await until(partial(settled, bus))
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
 
 
 async def settled(bus: Client) -> bool:
@@ -231,8 +231,7 @@ async def test_a_message_that_needs_what_is_down_keeps_no_other_waiting(
         await until(done, [b"a", b"b", b"later", b"needy"].__eq__)
         await until(partial(settled, bus))
     finally:
-        consuming.cancel()
-        await asyncio.gather(consuming, return_exceptions=True)
+        await end(consuming)
     assert handled.aside == []
     assert pulse.due.keys() == {"reads"}, "what waits ends some time, and is no loop"
 
@@ -246,8 +245,7 @@ async def test_a_message_that_waits_for_what_is_down_comes_again_to_the_next_lif
     handled.needs_what_is_down = b"needy"
     life = asyncio.create_task(handled.consumer(bus).run())
     await until(lambda: given(bus), (1).__eq__)
-    life.cancel()
-    await asyncio.gather(life, return_exceptions=True)
+    await end(life)
     handled.needs_what_is_down = None
 
     async with handled.consuming(bus):
@@ -281,8 +279,7 @@ async def test_while_a_batch_takes_long_the_bus_is_told_that_it_is_in_hand(
         goes_on.set()
         await until(partial(settled, bus))
     finally:
-        consuming.cancel()
-        await asyncio.gather(consuming, return_exceptions=True)
+        await end(consuming)
     assert handled.batches == [[b"a", b"b"]]
 
 
@@ -298,8 +295,7 @@ async def test_what_could_not_be_set_aside_comes_again(bus: Client, handled: Han
         await until(partial(settled, bus), within_s=1)
     handled.shelf_is_away = False
     await until(partial(settled, bus))
-    consuming.cancel()
-    await asyncio.gather(consuming, return_exceptions=True)
+    await end(consuming)
 
     assert [body for body, _, _ in handled.aside] == [b"garbage"]
 

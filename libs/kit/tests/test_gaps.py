@@ -22,6 +22,7 @@ from pourline.kit.outbox import Relay
 from pourline.kit.replay import Retelling
 from pourline.local.topology import apply_topology
 from pourline.testkit.clock import FakeClock
+from pourline.testkit.ending import end
 from pourline.testkit.until import until
 from pourline.upkeep.retention import Retention
 
@@ -100,9 +101,7 @@ class Reader:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
 
 
 @pytest.fixture

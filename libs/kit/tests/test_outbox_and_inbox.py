@@ -20,6 +20,7 @@ from pourline.kit.nats import BatchConsumer, EventConsumer, Message
 from pourline.kit.outbox import Relay
 from pourline.local.servers import NatsServer
 from pourline.local.topology import apply_topology
+from pourline.testkit.ending import end
 from pourline.testkit.until import until
 
 
@@ -52,8 +53,7 @@ async def published(bus: Client) -> list[tuple[int, str]]:
 async def relaying(url: str, bus: Client) -> AsyncIterator[None]:
     task = asyncio.create_task(Relay(url=url, service="ledger", bus=bus).run())
     yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end(task)
 
 
 async def test_events_are_published_in_order_and_numbered_without_gaps(
@@ -142,13 +142,11 @@ async def test_only_one_relay_leads_and_another_takes_over(
     await until(lambda: stream.stream_info("EVENTS"), lambda one: one.state.messages == 1)
     second = asyncio.create_task(Relay(url=database_url, service="ledger", bus=bus).run())
 
-    first.cancel()
-    await asyncio.gather(first, return_exceptions=True)
+    await end(first)
     await announce(database, "two")
     await until(lambda: stream.stream_info("EVENTS"), lambda one: one.state.messages == 2)
 
-    second.cancel()
-    await asyncio.gather(second, return_exceptions=True)
+    await end(second)
     assert await published(bus) == [(1, "one"), (2, "two")]
 
 
@@ -257,8 +255,7 @@ async def consuming(
     await jetstream.add_consumer("EVENTS", durable_name="test", ack_policy="explicit")
     task = asyncio.create_task(consumer.run())
     yield inbox
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end(task)
 
 
 async def note(events: Sequence[Envelope[GuestRegistered]], unit: UnitOfWork) -> None:
@@ -425,7 +422,6 @@ async def test_the_databases_absence_is_waited_out(database: Database, bus: Clie
         lambda: bus.jetstream().consumer_info("EVENTS", "test"),
         lambda one: one.ack_floor.stream_seq == 1,
     )
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end(task)
 
     assert calls == 3

@@ -8,6 +8,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from pourline.kit.errors import Retryable
 from pourline.kit.nats.publisher import Publication, StoredPublisher
+from pourline.testkit.ending import end
 from pourline.testkit.until import until
 
 STORED = "evt.guest.registered"
@@ -67,8 +68,7 @@ async def test_an_acknowledgement_to_a_former_life_counts_for_nothing(
         )
         await until(partial(came, asked, life))
         if life == 1:
-            publishing.cancel()
-            await asyncio.gather(publishing, return_exceptions=True)
+            await end(publishing)
 
     await asked[0].respond(b'{"stream":"EVENTS","seq":1}')
 

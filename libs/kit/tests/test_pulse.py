@@ -12,6 +12,7 @@ from pourline.kit.gaps import GapWatch
 from pourline.kit.nats import BatchConsumer, Message
 from pourline.kit.outbox import Relay
 from pourline.kit.pulse import EXIT_CODE, LOOK_EVERY_S, PULSE, STUCK_AFTER_S, Pulse, beat
+from pourline.testkit.ending import end
 from pourline.testkit.until import until
 
 
@@ -110,9 +111,7 @@ async def test_relay_reader_watch_and_who_waits_for_the_lead_are_heard_of(
         return set(pulse.due)
 
     await until(heard_of, loops.keys().__eq__)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end(*tasks)
 
     assert seconds.pass_looking(pulse, STUCK_AFTER_S + 2) == sorted(loops)
 

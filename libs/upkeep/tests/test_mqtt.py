@@ -4,6 +4,7 @@ import asyncio
 
 import aiomqtt
 from pourline.local.servers import NatsServer
+from pourline.testkit.ending import end
 from pourline.testkit.until import until
 from pourline.upkeep.mqtt import MqttLink
 
@@ -21,8 +22,7 @@ async def test_a_retained_message_is_there_for_who_comes_later(nats_server: Nats
     async with aiomqtt.Client("127.0.0.1", nats_server.mqtt_port) as late:
         await late.subscribe("bar/main/tap/1/state")
         message = await anext(late.messages)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await end(running)
     assert message.payload == b"active"
     assert message.retain
 
@@ -48,5 +48,4 @@ async def test_an_mqtt_link_comes_back_and_tells_everything_again(
     await nats_server.start()
     await until(times, lambda count: count == 2, within_s=20)
 
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await end(running)

@@ -7,6 +7,7 @@ from typing import cast
 import psycopg
 import pytest
 from pourline.kit.db import Database, UnitOfWork
+from pourline.testkit.ending import end
 from pourline.testkit.until import until
 from pourline.upkeep.mqtt import MqttLink
 from pourline.upkeep.telling import LOCK_KEY, Retained, RetainedTeller
@@ -96,6 +97,4 @@ async def test_what_a_zombie_tells_late_does_not_stay(
     await until(last, lambda said: said == b"state 1")
     await until(last, lambda said: said == f"state {newer}".encode())
 
-    for teller in (dead, living):
-        teller.cancel()
-    await asyncio.gather(dead, living, return_exceptions=True)
+    await end(dead, living)

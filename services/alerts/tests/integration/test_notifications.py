@@ -28,6 +28,7 @@ from pourline.kit.errors import Rejected
 from pourline.kit.ids import new_id
 from pourline.kit.nats import Context
 from pourline.testkit.clock import FakeClock
+from pourline.testkit.ending import end
 from pourline.testkit.mailbox import Mailbox, Mood, make_identity, run_mailbox
 from pourline.testkit.plugin import FreshDatabase
 from pourline.testkit.until import until
@@ -376,8 +377,7 @@ async def test_one_of_two_sends_and_the_other_takes_over_when_its_session_is_los
     await until(office.log, lambda notes: [one.status.value for one in notes] == ["sent"])
     assert (first.leads, second.leads) == (True, False)
 
-    tasks[0].cancel()
-    await asyncio.gather(tasks[0], return_exceptions=True)
+    await end(tasks[0])
     await until(lambda: is_true(second.leads))
     third = asyncio.create_task(first.run())
     await office.rows(
@@ -415,8 +415,7 @@ async def test_a_mail_whose_sender_died_before_its_record_is_sent_again_under_it
     await office.empty("a")
     run = asyncio.create_task(dying.run())
     await until(lambda: is_true(bool(mailbox.given)))
-    run.cancel()
-    await asyncio.gather(run, return_exceptions=True)
+    await end(run)
     mailbox.mood = Mood.TAKES
     await send_all(office.sender(mailbox))
 

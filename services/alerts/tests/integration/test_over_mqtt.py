@@ -23,6 +23,7 @@ from pourline.kit.ids import new_id
 from pourline.kit.nats import Caller
 from pourline.local.servers import NatsServer
 from pourline.testkit.clock import FakeClock
+from pourline.testkit.ending import end
 from pourline.testkit.plugin import FreshDatabase
 from pourline.testkit.resilience.proxy import Proxy, proxied
 from pourline.testkit.services import running
@@ -112,8 +113,7 @@ async def screen(
         async with running(await build(settings=settings, clock=clock)):
             watching = asyncio.create_task(screen.watch())
             yield screen
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            await end(watching)
 
 
 @pytest.mark.requirement("AL-7")

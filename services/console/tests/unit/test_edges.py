@@ -13,6 +13,7 @@ from pourline.console.store import Board, Revocations, StockFeed
 from pourline.contracts.taps import ConfigChanged
 from pourline.local.servers import NatsServer
 from pourline.testkit.clock import FakeClock
+from pourline.testkit.ending import end
 
 WITHIN_S = 30.0
 ALERT = {
@@ -97,5 +98,4 @@ async def test_a_retained_alert_is_there_at_connect_and_goes_with_an_empty_paylo
             async with asyncio.timeout(WITHIN_S):
                 while alert_views(board):
                     await heard(board, changed)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await end(running)

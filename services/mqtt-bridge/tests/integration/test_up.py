@@ -21,6 +21,7 @@ from pourline.mqtt_bridge.handlers import (
     Sieve,
     Stored,
 )
+from pourline.testkit.ending import end
 from pourline.testkit.until import until
 from pourline.upkeep.mqtt import MqttLink
 
@@ -45,8 +46,7 @@ async def running(loop: Coroutine[Any, Any, Any]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 def stored_by(bus: Client, giver: Gives) -> Stored:
@@ -80,9 +80,7 @@ async def test_each_loop_is_heard_of_while_it_has_nothing_to_do(bus: Client, giv
         return set(pulse.due)
 
     await until(heard_of, lambda names: names == loops.keys())
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end(*tasks)
 
 
 def ignore(word: object) -> None:

@@ -16,6 +16,7 @@ from pourline.kit.ids import new_id
 from pourline.local import credentials
 from pourline.local.paths import DataDir
 from pourline.testkit.bar import RunningBar, TapSeat
+from pourline.testkit.ending import end
 
 ANSWER_WITHIN_S = 30.0
 PLANTED = {
@@ -87,8 +88,7 @@ async def connected(
         try:
             yield device
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await end(listening)
 
 
 @contextlib.asynccontextmanager

@@ -11,6 +11,7 @@ from typing import Any
 import aiomqtt
 
 from pourline.testkit.bar import GuestSeat, RunningBar, TapSeat
+from pourline.testkit.ending import end
 from pourline.testkit.mosquitto import SCREEN_PASSWORD, Mosquitto
 
 BRIDGE = "mqtt-bridge"
@@ -131,8 +132,7 @@ class BarBehindABroker:
                     await mqtt.subscribe(topic, qos=1)
                 yield ears
             finally:
-                listening.cancel()
-                await asyncio.gather(listening, return_exceptions=True)
+                await end(listening)
 
     async def _connected(
         self, stack: contextlib.AsyncExitStack, name: str, password: str

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from pourline.kit.run import Service
+from pourline.testkit.ending import end
 
 
 @contextlib.asynccontextmanager
@@ -16,8 +17,6 @@ async def running(service: Service) -> AsyncIterator[None]:
         broken = [task for task in tasks if task.done()]
         assert not broken, f"loops ended: {[task.get_name() for task in broken]}"
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
         for close in reversed(service.closers):
             await close()

@@ -16,6 +16,7 @@ from typing import Final
 
 import psutil
 
+from pourline.testkit.ending import end
 from pourline.testkit.resilience.faults import Fault, Scene
 from pourline.testkit.resilience.world import World
 
@@ -82,8 +83,7 @@ class FillDisk(Fault):
         if self.disk:
             self.disk.free()
         if self._limiting:
-            self._limiting.cancel()
-            await asyncio.gather(self._limiting, return_exceptions=True)
+            await end(self._limiting)
             await self._to_all(scene, psutil.RLIM_INFINITY)
 
     async def _limit(self, scene: Scene) -> None:

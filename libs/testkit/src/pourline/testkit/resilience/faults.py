@@ -16,6 +16,7 @@ from typing import Final
 
 import psutil
 
+from pourline.testkit.ending import end
 from pourline.testkit.resilience.controllers import Controllers
 from pourline.testkit.resilience.proxy import HALF_OPEN, Trouble, Way
 from pourline.testkit.resilience.raw import RawTaps
@@ -130,8 +131,7 @@ class Starve(Fault):
         """Give it all its time."""
         del scene
         if self._slicing:
-            self._slicing.cancel()
-            await asyncio.gather(self._slicing, return_exceptions=True)
+            await end(self._slicing)
 
 
 @dataclass

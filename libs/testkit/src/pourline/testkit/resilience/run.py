@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 from pourline.testkit.bar import GuestSeat
+from pourline.testkit.ending import end
 from pourline.testkit.resilience import truth
 from pourline.testkit.resilience.books import account_of, books_of
 from pourline.testkit.resilience.controllers import Controllers, Seat
@@ -228,9 +229,7 @@ class Evening:
     async def close(self) -> None:
         """Stop what still runs of this evening."""
         self._closing.set()
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await end(*self._background)
         await self._controllers.kill()
 
     def _truth(self) -> list[Poured]:
