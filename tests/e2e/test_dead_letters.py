@@ -135,12 +135,15 @@ async def test_all_of_a_service_are_closed_and_sent_again_together(bar: RunningB
         assert f"replayed ledger {letter['id']} " in sent[1]
 
 
+@pytest.mark.parametrize("number", ["999999999", "9" * 40])
 @pytest.mark.parametrize("words", [["close", "--because", "x"], ["replay"]])
-async def test_a_number_that_no_letter_has_is_said(bar: RunningBar, words: list[str]) -> None:
-    code, text = await bar.run("dlq", *words, "--service", "ledger", "--id", "999999999")
+async def test_a_number_that_no_letter_has_is_said(
+    bar: RunningBar, words: list[str], number: str
+) -> None:
+    code, text = await bar.run("dlq", *words, "--service", "ledger", "--id", number)
 
     assert code == 1
-    assert text.startswith("pourline: ledger has no letter 999999999 ")
+    assert text.startswith(f"pourline: ledger has no letter {number} ")
 
 
 @pytest.mark.parametrize(

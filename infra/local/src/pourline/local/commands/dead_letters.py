@@ -119,7 +119,7 @@ def close(service: str, connection: Connection, arguments: argparse.Namespace) -
         UPDATE dead_letter
         SET closed_at = clock_timestamp(), closed_by = %(actor)s, closed_because = %(because)s
         WHERE replayed_at IS NULL AND closed_at IS NULL
-          AND (%(id)s::bigint IS NULL OR id = %(id)s)
+          AND (%(id)s::numeric IS NULL OR id = %(id)s::numeric)
         RETURNING id
         """,
         {"actor": ACTOR, "because": arguments.because.strip(), "id": arguments.id},
