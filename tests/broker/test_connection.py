@@ -10,7 +10,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 from pourline.kit.trust import Trust
-from pourline.mqtt_bridge.devices import Address, ForeignBroker, Hooks
+from pourline.mqtt_bridge.devices import Address, ForeignBroker, Hooks, client, foreign
 from pourline.mqtt_bridge.devices.foreign import STOOD_STILL_S
 from pourline.mqtt_bridge.handlers import Received
 from pourline.testkit.ending import end
@@ -57,6 +57,13 @@ def version(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def unshaken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No standstill of the machine ends a connection: only the test does."""
+    monkeypatch.setattr(foreign, "STOOD_STILL_S", 3600.0)
+    monkeypatch.setattr(client, "KEEPALIVE_S", 3600)
+
+
+@pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
     broker = Mosquitto(tmp_path / "mosquitto", template=TEMPLATE)
     await broker.start()
@@ -75,6 +82,7 @@ async def says(broker: Mosquitto, *payloads: bytes, name: str = "pour") -> None:
             await tap.publish(f"bar/main/tap/3/{name}", payload, qos=1)
 
 
+@pytest.mark.usefixtures("unshaken")
 async def test_what_was_not_acknowledged_is_given_again_after_a_reconnect(
     broker: Mosquitto, version: str
 ) -> None:
@@ -92,6 +100,7 @@ async def test_what_was_not_acknowledged_is_given_again_after_a_reconnect(
     assert [message.epoch for message in side.given] == [1, 1, 1, 2, 2]
 
 
+@pytest.mark.usefixtures("unshaken")
 async def test_an_acknowledgement_of_an_earlier_connection_confirms_nothing(
     broker: Mosquitto, version: str
 ) -> None:
@@ -115,6 +124,7 @@ async def test_an_acknowledgement_of_an_earlier_connection_confirms_nothing(
     assert old.mid == new.mid  # it is the number that a careless client would confirm
 
 
+@pytest.mark.usefixtures("unshaken")
 async def test_pours_said_while_the_bridge_is_away_wait_and_questions_do_not(
     broker: Mosquitto, version: str
 ) -> None:
@@ -147,19 +157,18 @@ async def test_what_came_while_the_process_stood_still_is_not_read_but_given_aga
         await says(broker, b"heard")
         await until(side.payloads)
         side.foreign.acknowledge(side.given)
+        before = await side.connects()
         with ThreadPoolExecutor(1) as elsewhere:
             elsewhere.submit(asyncio.run, said_meanwhile()).result()
         time.sleep(STOOD_STILL_S)  # noqa: ASYNC251 - the standstill itself
 
-        await until(side.payloads, lambda all_: len(all_) > 1)
+        await until(side.payloads, lambda all_: b"pour" in all_)
         await says(broker, b"last")
         await until(side.payloads, lambda all_: b"last" in all_)
 
-    assert [(message.payload, message.epoch) for message in side.given] == [
-        (b"heard", 1),
-        (b"pour", 2),
-        (b"last", 2),
-    ]
+    # By itself the machine may stand still once more: then the pour is given once more, too.
+    assert set(await side.payloads()) == {b"heard", b"pour", b"last"}
+    assert min(message.epoch for message in side.given if message.payload == b"pour") > before
 
 
 async def test_a_wrong_password_is_said_and_tried_again(broker: Mosquitto, version: str) -> None:
