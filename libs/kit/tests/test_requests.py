@@ -117,6 +117,22 @@ async def test_an_owner_is_not_silent_while_the_whole_process_stands_still(bus: 
     assert (await asking).name == "ada"
 
 
+async def test_a_standstill_in_the_middle_of_the_wait_takes_no_time_from_the_owner(
+    responder: Responder, bus: Client, slow: Slow
+) -> None:
+    del responder
+    wait_s = 10 * WAIT_S
+    asking = asyncio.create_task(
+        Caller(bus=bus, wait_s=wait_s).ask(TopUp(guest_id="ada", amount=5), Named)
+    )
+    await slow.begun.wait()
+    time.sleep(0.9 * wait_s)  # noqa: ASYNC251 - the standstill itself
+
+    asyncio.get_running_loop().call_later(0.5 * wait_s, slow.may_end.set)
+
+    assert (await asking).name == "ada"
+
+
 async def lets_in(caller: Caller) -> bool:
     try:
         await caller.ask(VerifyAge(guest_id="bob"), Named)

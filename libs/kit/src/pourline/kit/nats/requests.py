@@ -41,7 +41,7 @@ from pourline.kit.errors import (
 from pourline.kit.inbox import Inbox
 
 REQUEST_WAIT_S = 5.0
-LOOK_AGAIN_S = 0.1
+LOOK_EVERY_S = 0.25
 NO_LIMIT_S = 3600.0
 """The bus client wants a limit; ours comes first."""
 SEEN_WAIT_S = 2.0
@@ -221,8 +221,7 @@ class Responder:
 
     async def _seen(self, raw: bytes) -> bytes:
         ids = [UUID(text) for text in orjson.loads(raw)["ids"]]
-        seen = await self._inbox.wait_for(self._database, ids, SEEN_WAIT_S)
-        return orjson.dumps({"seen": seen})
+        return orjson.dumps({"seen": await self._inbox.wait_for(self._database, ids, SEEN_WAIT_S)})
 
 
 class Caller:
@@ -253,8 +252,7 @@ class Caller:
         self, subject: str, body: bytes, *, headers: dict[str, str]
     ) -> tuple[int, bytes, dict[str, str]]:
         """Send raw JSON and return status, raw answer and headers."""
-        parent = telemetry.traceparent()
-        if parent:
+        if parent := telemetry.traceparent():
             headers = headers | {"traceparent": parent}
         try:
             reply = await self._reply(subject, body, headers)
@@ -262,24 +260,28 @@ class Caller:
             owner = subject.split(".")[1]
             raise Retryable(f"{owner} is not answering.", part=owner) from error
         found = reply.headers or {}
-        packed = "Pourline-Packed" in found
-        data = zlib.decompress(reply.data) if packed else reply.data
+        data = zlib.decompress(reply.data) if "Pourline-Packed" in found else reply.data
         return int(found.get("Pourline-Status", "500")), data, found
 
     async def _reply(self, subject: str, body: bytes, headers: dict[str, str]) -> Msg:
         """Wait for the reply; raises `TimeoutError`.
 
-        A timer that fires late shows that the process, and maybe the whole machine, stood still:
-        the time is given again. The reply may lie in a socket that nobody has read yet.
+        What counts is how often the loop looked, for the process, and maybe the whole machine, may
+        stand still: that is one look, however long. Of the last one the lateness is given again,
+        because the reply may lie in a socket that nobody has read yet.
         """
         loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle
         async with asyncio.timeout(None) as limit:
-            due = loop.time() + self._wait_s
 
-            def look_again() -> None:
-                limit.reschedule(loop.time() + max(LOOK_AGAIN_S, loop.time() - due))
+            def look_again(left_s: float) -> None:
+                nonlocal timer
+                if left_s > 0:
+                    timer = loop.call_later(LOOK_EVERY_S, look_again, left_s - LOOK_EVERY_S)
+                else:
+                    limit.reschedule(loop.time() + max(LOOK_EVERY_S, loop.time() - timer.when()))
 
-            timer = loop.call_later(self._wait_s, look_again)
+            timer = loop.call_later(LOOK_EVERY_S, look_again, self._wait_s - LOOK_EVERY_S)
             try:
                 return await self._bus.request(subject, body, timeout=NO_LIMIT_S, headers=headers)
             finally:
