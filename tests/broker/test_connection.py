@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import aiomqtt
@@ -14,6 +15,7 @@ from pourline.mqtt_bridge.devices import Address, ForeignBroker, Hooks, client, 
 from pourline.mqtt_bridge.devices.foreign import STOOD_STILL_S
 from pourline.mqtt_bridge.handlers import Received
 from pourline.testkit.ending import end
+from pourline.testkit.entering import entered
 from pourline.testkit.mosquitto import Mosquitto
 from pourline.testkit.until import until
 
@@ -60,6 +62,7 @@ def version(request: pytest.FixtureRequest) -> str:
 def unshaken(monkeypatch: pytest.MonkeyPatch) -> None:
     """No standstill of the machine ends a connection: only the test does."""
     monkeypatch.setattr(foreign, "STOOD_STILL_S", 3600.0)
+    monkeypatch.setattr(foreign, "CONNECT_WITHIN_S", 3600.0)
     monkeypatch.setattr(client, "KEEPALIVE_S", 3600)
 
 
@@ -75,9 +78,15 @@ async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
 
 
 async def says(broker: Mosquitto, *payloads: bytes, name: str = "pour") -> None:
-    async with aiomqtt.Client(
-        "127.0.0.1", broker.port, username="tap-3", password="secret", identifier="tap-3"
-    ) as tap:
+    new_client = partial(
+        aiomqtt.Client,
+        "127.0.0.1",
+        broker.port,
+        username="tap-3",
+        password="secret",
+        identifier="tap-3",
+    )
+    async with entered(new_client) as tap:
         for payload in payloads:
             await tap.publish(f"bar/main/tap/3/{name}", payload, qos=1)
 

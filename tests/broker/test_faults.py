@@ -5,11 +5,13 @@ answered and none is charged twice.
 """
 
 import asyncio
+import json
 import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from pourline.controller.simulator import Fleet
 from pourline.testkit.bar import GuestSeat, TapSeat, run_bar
@@ -25,8 +27,8 @@ POURS = 150
 PER_SECOND = 50
 VOLUME_ML = 100
 PRICE = 900
-TOLD_AGAIN_WITHIN_S = 10.0
-CLEARED_WITHIN_S = 30.0
+TOLD_AGAIN_WITHIN_S = 30.0
+CLEARED_WITHIN_S = 60.0
 """Absence counts once the inner side has been up for some seconds."""
 
 
@@ -134,17 +136,9 @@ async def test_every_pour_is_answered_and_charged_once_when(
     await happens(evening.place)
     await drinking
 
-    await evening.is_charged_once()
     await evening.place.bar.ready()
+    await evening.is_charged_once()
     await evening.place.bar.verified()
-
-
-async def retained(place: BarBehindABroker) -> dict[str, bytes]:
-    """Return what a screen is given that has just subscribed."""
-    async with place.screen() as screen:
-        await screen.mqtt.subscribe("bar/main/tap/+/state", qos=1)
-        await asyncio.sleep(0.3)  # no broker says that it has given everything it retains
-        return {topic: body for topic, body, is_old in screen.heard if is_old}
 
 
 async def an_open_alert(place: BarBehindABroker) -> str:
@@ -159,7 +153,13 @@ async def an_open_alert(place: BarBehindABroker) -> str:
         return [f"bar/main/alerts/{one['severity']}/{one['id']}" for one in mine]
 
     [topic] = await until(topics)
-    await until(lambda: retained(place), lambda all_: topic in all_)
+    state = f"bar/main/tap/{tap.tap_id}/state"
+
+    def both(all_: dict[str, bytes]) -> bool:  # each goes its own way
+        told = json.loads(all_.get(state, b"{}"))
+        return topic in all_ and told.get("remaining_ml") == 100
+
+    await until(place.retained, both)
     return topic
 
 
@@ -169,28 +169,28 @@ async def resolve(place: BarBehindABroker, topic: str) -> None:
 
 async def test_a_wiped_broker_has_states_and_alerts_again(place: BarBehindABroker) -> None:
     topic = await an_open_alert(place)
-    before = await retained(place)
+    before = await place.retained()
 
     await the_broker_loses_its_store(place)
 
     assert topic in before
-    await until(lambda: retained(place), lambda all_: all_ == before, within_s=TOLD_AGAIN_WITHIN_S)
+    await until(place.retained, lambda all_: all_ == before, within_s=TOLD_AGAIN_WITHIN_S)
 
 
 async def test_a_wiped_bus_leaves_states_and_alerts_as_they_are(place: BarBehindABroker) -> None:
     topic = await an_open_alert(place)
-    before = await retained(place)
+    before = await place.retained()
     bus = place.bar.process_of("nats-server")
     bus.send_signal(signal.SIGSTOP)
     shutil.rmtree(place.bar.data_dir / "nats" / "jetstream")
     bus.kill()
 
     await place.bar.ready()
-    still = await retained(place)
+    still = await place.retained()
     await resolve(place, topic)
 
     assert still == before
-    await until(lambda: retained(place), lambda all_: topic not in all_)
+    await until(place.retained, lambda all_: topic not in all_)
 
 
 async def test_an_alert_resolved_while_the_bridge_was_away_is_cleared(
@@ -200,12 +200,12 @@ async def test_an_alert_resolved_while_the_bridge_was_away_is_cleared(
     bridge = place.bar.process_of(BRIDGE)
     bridge.send_signal(signal.SIGSTOP)
     await resolve(place, resolved)
-    assert resolved in await retained(place)
+    assert resolved in await place.retained()
 
     bridge.kill()
 
     after = await until(
-        lambda: retained(place), lambda all_: resolved not in all_, within_s=CLEARED_WITHIN_S
+        place.retained, lambda all_: resolved not in all_, within_s=CLEARED_WITHIN_S
     )
     assert other in after
 
@@ -220,7 +220,7 @@ async def test_an_alert_resolved_while_the_broker_was_away_is_cleared(
     await place.broker.start()
 
     after = await until(
-        lambda: retained(place), lambda all_: resolved not in all_, within_s=CLEARED_WITHIN_S
+        place.retained, lambda all_: resolved not in all_, within_s=CLEARED_WITHIN_S
     )
     assert other in after
 
@@ -233,7 +233,12 @@ async def test_what_somebody_else_retained_on_the_board_is_taken_down(
     async with place.ears("enemy", "lets himself in", root="bar", topics=[]) as enemy:
         await enemy.mqtt.publish(topic, b'{"title":"everybody out"}', qos=1, retain=True)
 
-    await until(lambda: retained(place), lambda all_: topic not in all_, within_s=CLEARED_WITHIN_S)
+    await until(place.retained, lambda all_: topic not in all_, within_s=CLEARED_WITHIN_S)
+
+
+def parts_of(answer: httpx.Response) -> Json:
+    parts: Json = answer.json()["parts"][BRIDGE].get("parts", {})
+    return parts
 
 
 async def test_a_broker_that_is_down_at_the_start_does_not_keep_the_bar_shut(
@@ -241,7 +246,9 @@ async def test_a_broker_that_is_down_at_the_start_does_not_keep_the_bar_shut(
 ) -> None:
     broker = Mosquitto(tmp_path / "mosquitto", template=TEMPLATE)
     async with run_bar(tmp_path / "bar", {"MQTT_BRIDGE_URL": broker.bridge_url}) as bar:
-        refused = await bar.ask("GET", "/health/ready")
+        refused = await until(
+            lambda: bar.ask("GET", "/health/ready"), lambda answer: "bus" in parts_of(answer)
+        )
         tap, guest = await bar.seat_tap(), await bar.seat_guest()
         await broker.admit_tap(tap.tap_id, tap.secret)
         try:
@@ -249,11 +256,13 @@ async def test_a_broker_that_is_down_at_the_start_does_not_keep_the_bar_shut(
             await bar.ready()
             async with Fleet(mqtt_url=bar.mqtt_url, taps=[(tap.tap_id, tap.secret)]) as fleet:
                 answer = await fleet.pour(tap.tap_id, {"visit_id": guest.visit_id})
+            booked = await bar.get(f"/api/pours/{answer['client_tx_id']}")
         finally:
             await broker.kill()
 
-    parts = refused.json()["parts"][BRIDGE]["parts"]
+    parts = parts_of(refused)
     assert refused.status_code == 503
     assert (parts["bus"], parts["inner_broker"]) == ("ok", "ok")
     assert parts["foreign_broker"].startswith("down")
-    assert answer["status"] == "accepted"
+    assert answer["status"] in {"accepted", "duplicate"}  # the first answer may be lost at QoS 0
+    assert booked["status"] == "accepted"

@@ -20,14 +20,13 @@ NOBODY_KNEW_S = 7.0
 async def test_the_ready_line_names_the_foreign_broker_without_credentials(
     place: BarBehindABroker,
 ) -> None:
-    health = (await place.bar.ask("GET", "/health/ready")).json()
+    async def parts() -> Json:
+        health = (await place.bar.ask("GET", "/health/ready")).json()
+        named: Json = health["parts"][BRIDGE].get("parts", {})
+        return named
 
     assert place.bar.mqtt_url == place.broker.url
-    assert health["parts"][BRIDGE]["parts"] == {
-        "bus": "ok",
-        "foreign_broker": "ok",
-        "inner_broker": "ok",
-    }
+    await until(parts, {"bus": "ok", "foreign_broker": "ok", "inner_broker": "ok"}.__eq__)
 
 
 async def test_a_card_a_pour_and_its_repeat_an_alert_and_its_end(place: BarBehindABroker) -> None:
@@ -49,7 +48,8 @@ async def test_a_card_a_pour_and_its_repeat_an_alert_and_its_end(place: BarBehin
         assert (state["price_per_litre"], state["remaining_ml"]) == (900, 2_000)
         assert (grant["decision"], grant["balance"]) == ("allow", 10_000)
         assert (locked["active_tap_id"], locked["held"]) == (tap.tap_id, 10_000 - 8_200)
-        assert (first["status"], again["status"]) == ("accepted", "duplicate")
+        assert first["status"] in {"accepted", "duplicate"}  # answers may be lost at QoS 0
+        assert again["status"] == "duplicate"
         assert first["amount"] == again["amount"] == 1_620
         assert (visit["balance"], visit["held"], visit["active_tap_id"]) == (8_380, 0, None)
         await is_retained(place, low)
@@ -91,20 +91,12 @@ def topic_of(alert: Json) -> str:
     return f"bar/main/alerts/{alert['severity']}/{alert['alert_id']}"
 
 
-async def retained(place: BarBehindABroker) -> dict[str, bytes]:
-    """Return what a screen is given that has just subscribed."""
-    async with place.screen() as screen:
-        await screen.mqtt.subscribe("bar/main/tap/+/state", qos=1)
-        await asyncio.sleep(0.3)  # no broker says that it has given everything it retains
-        return {topic: body for topic, body, is_old in screen.heard if is_old}
-
-
 async def is_retained(place: BarBehindABroker, alert: Json) -> None:
-    await until(lambda: retained(place), lambda all_: topic_of(alert) in all_)
+    await until(place.retained, lambda all_: topic_of(alert) in all_)
 
 
 async def is_gone(place: BarBehindABroker, alert: Json) -> None:
-    await until(lambda: retained(place), lambda all_: topic_of(alert) not in all_)
+    await until(place.retained, lambda all_: topic_of(alert) not in all_)
 
 
 POISON = (
@@ -139,7 +131,9 @@ async def test_poison_is_taken_off_the_broker_and_holds_nobody_up(place: BarBehi
             await enemy.say(name, b"\xff")
         answer = await device.ask("pour", "client_tx_id", a_pour(visit_id=guest.visit_id))
 
-    assert answer["status"] == "accepted"
+    booked = await place.bar.get(f"/api/pours/{answer['client_tx_id']}")
+    assert answer["status"] in {"accepted", "duplicate"}
+    assert booked["status"] == "accepted"
     assert place.bar.process_of(BRIDGE).pid == bridge
     refused = [line for line in log_of(place) if line["event"] == "message_refused"]
     once = [(line["topic"], line["reason"]) for line in refused]
@@ -186,10 +180,12 @@ async def test_a_card_that_the_broker_retained_locks_nothing(place: BarBehindABr
     tap, guest = await place.seat()
     async with place.device(tap) as device:
         await device.next("/state", state="active")
-        place.bar.process_of(BRIDGE).kill()
+        bridge = place.bar.process_of(BRIDGE)
+        bridge.send_signal(signal.SIGSTOP)  # so that it is not back before the card is said
         await device.say(
             "authorize", {"request_id": "old", "card_uid": guest.card_uid}, retain=True
         )
+        bridge.kill()
         await device.ask("pour", "client_tx_id", a_pour(visit_id=guest.visit_id))
         visit = await place.bar.get(f"/api/visits/{guest.visit_id}")
 

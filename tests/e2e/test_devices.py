@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import aiomqtt
@@ -16,6 +17,7 @@ import pytest
 from pourline.kit.ids import new_id
 from pourline.testkit.bar import GuestSeat, RunningBar, TapSeat
 from pourline.testkit.ending import end
+from pourline.testkit.entering import entered
 from pourline.testkit.until import until
 
 pytestmark = pytest.mark.xdist_group("bar")
@@ -74,13 +76,15 @@ async def connected(
     bar: RunningBar, username: str, password: str, *, root: str, client_id: str | None = None
 ) -> AsyncIterator[Client]:
     port = int(bar.mqtt_url.rsplit(":", 1)[1])
-    async with aiomqtt.Client(
+    new_client = partial(
+        aiomqtt.Client,
         "127.0.0.1",
         port,
         username=username,
         password=password,
         identifier=client_id or username,
-    ) as mqtt:
+    )
+    async with entered(new_client) as mqtt:
         client = Client(mqtt, root)
         listening = asyncio.create_task(client.listen())
         try:
@@ -219,15 +223,17 @@ BAD_STATUS: list[bytes] = [
 
 async def test_a_broken_status_says_nothing_and_the_next_one_counts(bar: RunningBar) -> None:
     async with a_tap(bar) as tap:
+
+        async def now() -> Json:
+            return await bar.get(f"/api/taps/{tap.root.rsplit('/', 1)[1]}")
+
         await tap.next("state", state="active")
+        await until(now, lambda one: one["online"])
         for payload in BAD_STATUS:
             await tap.say("status", payload, retain=True)
         nulls = {"online": True, "pending_sync": None, "valve": None, "lifetime_pulses": 4}
         await tap.say("status", nulls, retain=True)
         await tap.say("status", {"online": False, "pending_sync": 0})
-
-        async def now() -> Json:
-            return await bar.get(f"/api/taps/{tap.root.rsplit('/', 1)[1]}")
 
         seen = await until(now, lambda one: not one["online"])
         assert (seen["pending_sync"], seen["valve"]) == (0, "closed")
@@ -456,7 +462,7 @@ async def test_a_stop_is_repeated_until_the_valve_is_closed_else_alerted(bar: Ru
         await tap.next("state", state="stopped", reason="fire")
         alert = await until(lambda: alert_of(operator, tap_id))
         assert alert is not None
-        assert len(tap.of("command")) >= 4
+        await until(lambda: said_on(tap, f"{tap.root}/command"), lambda said: len(said) >= 4)
         assert {one["command_id"] for one in tap.of("command")} == {first["command_id"]}
         assert (alert["kind"], alert["severity"]) == ("stop_unconfirmed", "critical")
 

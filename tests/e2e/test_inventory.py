@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ import aiomqtt
 import httpx
 import pytest
 from pourline.testkit.bar import Json, RunningBar, refusal
+from pourline.testkit.entering import entered
 from pourline.testkit.until import until
 
 pytestmark = pytest.mark.xdist_group("bar")
@@ -90,13 +92,15 @@ async def a_spout(bar: RunningBar, item_id: str, ml_per_pulse: float = 1) -> Asy
     )
     address = urlsplit(bar.mqtt_url)
     name = f"spout-{device['id']}"
-    async with aiomqtt.Client(
+    new_client = partial(
+        aiomqtt.Client,
         address.hostname or "",
         address.port or 0,
         username=name,
         password=device["secret"],
         identifier=name,
-    ) as mqtt:
+    )
+    async with entered(new_client) as mqtt:
         await mqtt.subscribe(f"bar/main/spout/{device['id']}/pour/result")
         yield Spout(device_id=device["id"], secret=device["secret"], mqtt=mqtt)
 

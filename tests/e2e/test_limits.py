@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import aiomqtt
 import pytest
 from pourline.kit.ids import new_id
 from pourline.testkit.bar import GuestSeat, RunningBar, TapSeat
+from pourline.testkit.entering import entered
 from pourline.testkit.until import until
 
 pytestmark = pytest.mark.xdist_group("bar")
@@ -50,9 +52,10 @@ async def tap(bar: RunningBar) -> AsyncIterator[Tap]:
     seat = await bar.seat_tap()
     port = int(bar.mqtt_url.rsplit(":", 1)[1])
     name = f"tap-{seat.tap_id}"
-    async with aiomqtt.Client(
-        "127.0.0.1", port, username=name, password=seat.secret, identifier=name
-    ) as mqtt:
+    new_client = partial(
+        aiomqtt.Client, "127.0.0.1", port, username=name, password=seat.secret, identifier=name
+    )
+    async with entered(new_client) as mqtt:
         tap = Tap(mqtt, seat)
         await mqtt.subscribe(f"{tap.root}/+/result", qos=1)
         status = {"online": True, "pending_sync": 0, "valve": "closed"}

@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import aiomqtt
 import pytest
 from pourline.controller.simulator import Fleet
 from pourline.testkit.bar import GuestSeat, RunningBar, TapSeat
+from pourline.testkit.entering import entered
 from pourline.testkit.until import until
 
 pytestmark = pytest.mark.xdist_group("bar")
@@ -24,7 +26,8 @@ class Table:
         return await self.fleet.authorize(self.tap.tap_id, self.guest.card_uid, fields=fields)
 
     async def pour(self, **fields: object) -> dict[str, Any]:
-        return await self.fleet.pour(self.tap.tap_id, fields)
+        """Say a pour once, so that each answer is that of one sending."""
+        return await self.fleet.pour(self.tap.tap_id, fields, within_s=60, again_after_s=20)
 
     async def visit(self) -> dict[str, Any]:
         return await self.bar.get(f"/api/visits/{self.guest.visit_id}")
@@ -87,7 +90,8 @@ async def test_a_keg_that_runs_low_and_empty_is_alerted_on_the_retained_topic(
     port = int(bar.mqtt_url.rsplit(":", 1)[1])
     await table.pour(visit_id=table.guest.visit_id, volume_ml=900)
 
-    async with aiomqtt.Client("127.0.0.1", port, username="operator", password=token) as operator:
+    screen = partial(aiomqtt.Client, "127.0.0.1", port, username="operator", password=token)
+    async with entered(screen) as operator:
         await operator.subscribe("bar/main/alerts/#")
         alert = await _alert(operator, table.tap.keg_id)
         assert (alert["kind"], alert["state"], alert["severity"]) == ("keg_low", "open", "warning")
@@ -298,7 +302,9 @@ async def test_garbage_of_every_kind_is_rejected_kept_and_hurts_nobody(
 
     for number, garbage in enumerate(GARBAGE, start=1):
         fleet.publish(table.tap.tap_id, "pour", garbage)
-        good = await fleet.pour(table.tap.tap_id, {"visit_id": table.guest.visit_id})
+        good = await fleet.pour(
+            table.tap.tap_id, {"visit_id": table.guest.visit_id}, within_s=60, again_after_s=20
+        )
 
         assert good["status"] == "accepted", garbage
         assert [one["status"] for one in heard] == ["rejected", "accepted"] * number, garbage

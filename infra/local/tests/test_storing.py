@@ -57,14 +57,14 @@ async def test_a_server_that_could_not_write_is_stuck_until_it_is_started_anew(
         client = await nats.connect(server.url.replace("://", "://a:a@"))
         stream = client.jetstream()
         await stream.add_stream(name="A", subjects=["a"])
-        assert await stored(stream)
-        assert await storing.answers()
+        assert await until(lambda: stored(stream))
+        assert await until(storing.answers)
 
         async with no_room(server):
             assert not await stored(stream)
             assert await until(storing.answers, lambda one: one is False) is False
         assert not await stored(stream), "it heals by itself: then nobody need start it anew"
-        assert await storing.answers() is False
+        assert await until(storing.answers, lambda one: one is not None) is False
 
         server.kill()
         assert await storing.answers() is None

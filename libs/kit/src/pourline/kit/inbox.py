@@ -50,18 +50,21 @@ class Inbox:
         self._changed = asyncio.Event()
 
     async def wait_for(self, database: Database, msg_ids: Sequence[UUID], wait_s: float) -> bool:
-        """Return whether every one of `msg_ids` is in, after waiting at most `wait_s`."""
-        deadline = asyncio.get_running_loop().time() + wait_s
+        """Return whether every one of `msg_ids` is in, after waiting at most `wait_s`.
+
+        A look counts for `WAIT_STEP_S` at most: while the machine stands still nobody takes in.
+        """
+        now, left_s = asyncio.get_running_loop().time, wait_s
         while True:
-            changed = self._changed
+            changed, began_s = self._changed, now()
             if await self._has_all(database, msg_ids):
                 return True
-            left = deadline - asyncio.get_running_loop().time()
-            if left <= 0:
+            if left_s <= 0:
                 return False
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(left, WAIT_STEP_S)):
+                async with asyncio.timeout(min(left_s, WAIT_STEP_S)):
                     await changed.wait()
+            left_s -= min(now() - began_s, WAIT_STEP_S)
 
     async def _has_all(self, database: Database, msg_ids: Sequence[UUID]) -> bool:
         async with database.transaction() as unit:

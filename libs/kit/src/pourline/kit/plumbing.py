@@ -126,23 +126,26 @@ class Plumbing:
         await run()
 
     async def _read_up(self, former: int) -> None:
-        """Wait, bounded, until all is taken in but what a `former` life had in hand."""
-        deadline = asyncio.get_running_loop().time() + READS_UP_WITHIN_S
+        """Wait, bounded, until all is taken in but what a `former` life had in hand.
+
+        A look counts for ten pauses at most: while the machine stands still nobody reads.
+        """
+        now, left_s = asyncio.get_running_loop().time, READS_UP_WITHIN_S
         try:
-            while asyncio.get_running_loop().time() < deadline:
-                waiting, in_hand = await self._unread()
-                if not waiting and in_hand <= former:
+            while left_s > 0:
+                began_s = now()
+                if await self._unread() <= (0, former):
                     break
                 await asyncio.sleep(READS_UP_EVERY_S)
+                left_s -= min(now() - began_s, 10 * READS_UP_EVERY_S)
         finally:
             self.has_read_up.set()
 
     async def _unread(self) -> tuple[int, int]:
         """Return how many events nobody was given yet, and how many somebody has in hand."""
         with suppress(*TROUBLE):
-            durable = f"{self.settings.service}--events"
             bus = self.bus.jetstream(timeout=READS_UP_WITHIN_S)
-            info = await bus.consumer_info(EVENTS, durable)
+            info = await bus.consumer_info(EVENTS, f"{self.settings.service}--events")
             return info.num_pending or 0, info.num_ack_pending or 0
         return 0, 0
 

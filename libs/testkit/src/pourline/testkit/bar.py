@@ -17,7 +17,7 @@ import psutil
 from pourline.kit.trust import Trust
 from pourline.testkit.until import until
 
-START_WITHIN_S = 60.0
+START_WITHIN_S = 150.0
 STOP_WITHIN_S = 30.0
 NOT_INHERITED = ("MQTT_URL", "MQTT_BRIDGE_URL", "NATS_URL", "DATABASE_URL", "TLS_")
 

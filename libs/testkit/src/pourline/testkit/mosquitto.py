@@ -14,6 +14,7 @@ from pourline.testkit.until import until
 STOP_WITHIN_S = 10.0
 BRIDGE_PASSWORD = "between two brokers"
 SCREEN_PASSWORD = "on the wall"
+EYES_PASSWORD = "a test's own"
 SETTLED_S = 0.05
 
 
@@ -32,9 +33,11 @@ class Mosquitto:
         self._store.mkdir()
         self._passwords.touch()
         self._configuration.write_text(self._filled(template / "mosquitto.conf"))
-        self._acl.write_text((template / "pourline.acl").read_text())
+        eyes = "\nuser eyes\ntopic readwrite #\n"
+        self._acl.write_text((template / "pourline.acl").read_text() + eyes)
         self._add_user("mqtt-bridge", BRIDGE_PASSWORD)
         self._add_user("screen-1", SCREEN_PASSWORD)
+        self._add_user("eyes", EYES_PASSWORD)
 
     @property
     def url(self) -> str:

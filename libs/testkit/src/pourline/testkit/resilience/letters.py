@@ -147,13 +147,17 @@ async def write_letters(folder: Path, *, kills: int = 4) -> Letters:
             finally:
                 await senders.stop()
             await bar.ready()  # the bar's own may have died last
-            rows = await bar.walk("/api/notifications")
+            rows = await until(lambda: bar.walk("/api/notifications"), _all_sent, within_s=WITHIN_S)
             await bar.verified()
     letters.statuses = [one["status"] for one in rows]
     letters.mails = [(str(one["Message-ID"]), one.get_content()) for one in mailbox.mails]
     letters.given = [(str(one["Message-ID"]), one.get_content()) for one in mailbox.given]
     letters.lines = sorted([*_heard(mailbox), *_tried(senders)], key=lambda one: one.at)
     return letters
+
+
+def _all_sent(rows: list[dict[str, Any]]) -> bool:
+    return {one["status"] for one in rows} == {"sent"}
 
 
 async def _play(

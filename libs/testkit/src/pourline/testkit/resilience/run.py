@@ -142,12 +142,17 @@ class Evening:
             between_guests_s=self._schedule.between_guests_s,
         )
         await self._controllers.start()
-        await until(lambda: world.serves(world.raw[-1].tap_id, prober.card_uid), within_s=30)
+        await until(lambda: self._is_served(prober.card_uid), within_s=30)
         probing = world.probe(prober.card_uid, self._probe, self._closing)
         self._background = [
             asyncio.create_task(probing),
             asyncio.create_task(self._raw.repeat()),
         ]
+
+    async def _is_served(self, card_uid: str) -> bool:
+        with contextlib.suppress(TimeoutError):
+            return await self._world.serves(self._world.raw[-1].tap_id, card_uid)
+        return False
 
     async def pour(self) -> None:
         """Let the taps pour while things go wrong."""

@@ -181,22 +181,22 @@ class World:
         """Return the state that each retained word names, listening until all `wanted` came."""
         broker = urlsplit(self.mqtt_url)
         states: dict[str, str] = {}
-        async with aiomqtt.Client(
+        client = aiomqtt.Client(
             broker.hostname or LOOPBACK,
             broker.port or 0,
             username="operator",
             password=await self.bar.token(level=4),
-        ) as client:
-            for topics in ("bar/main/tap/+/state", "bar/main/alerts/#"):
-                await client.subscribe(topics, qos=1)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RETAINED_WITHIN_S):
-                    async for message in client.messages:
-                        assert isinstance(message.payload, bytes)
-                        told = json.loads(message.payload or b"{}")
-                        states[message.topic.value] = told.get("state", "resolved")
-                        if states.keys() >= set(wanted):
-                            break
+        )
+        with contextlib.suppress(TimeoutError, aiomqtt.MqttError):  # whoever looks looks again
+            async with client, asyncio.timeout(RETAINED_WITHIN_S):
+                for topics in ("bar/main/tap/+/state", "bar/main/alerts/#"):
+                    await client.subscribe(topics, qos=1)
+                async for message in client.messages:
+                    assert isinstance(message.payload, bytes)
+                    told = json.loads(message.payload or b"{}")
+                    states[message.topic.value] = told.get("state", "resolved")
+                    if states.keys() >= set(wanted):
+                        break
         return {topic: state for topic, state in states.items() if state != "resolved"}
 
 

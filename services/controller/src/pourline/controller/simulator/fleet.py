@@ -155,15 +155,16 @@ class Fleet:
         card_uid: str,
         *,
         fields: Fields | None = None,
-        within_s: float = 5.0,
+        within_s: float = 30.0,
+        again_after_s: float = ASK_EVERY_S,
     ) -> Answer:
-        """Ask for a card, each second again with the same id. Raises TimeoutError unanswered."""
+        """Ask for a card, again and again with the same id. Raises TimeoutError unanswered."""
         body: Answer = {"request_id": str(uuid7()), "card_uid": card_uid, "age_ms": 0}
         body |= dict(fields or {})
         return await self._ask(
             str(body["request_id"]),
             lambda: self.publish(tap_id, "authorize", body),
-            every_s=ASK_EVERY_S,
+            every_s=again_after_s,
             within_s=within_s,
         )
 
