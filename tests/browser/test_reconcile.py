@@ -81,7 +81,9 @@ async def test_a_tap_that_owes_is_settled_by_entering_its_pour_once(
     await manager.button("Enter pour").dblclick()
 
     await expect(manager.page.get_by_text("Pour 000042 is in the books").first).to_be_visible()
-    visit = await bar.get(f"/api/visits/{guest.visit_id}")
+    visit = await until(
+        lambda: bar.get(f"/api/visits/{guest.visit_id}"), lambda one: one["active_tap_id"] is None
+    )
     assert (visit["balance"], visit["active_tap_id"], len(visit["pours"])) == (730, None, 1)
 
 

@@ -71,6 +71,7 @@ async def test_an_empty_bar_is_set_up_and_the_first_card_pours(
 
     async with Fleet(mqtt_url=empty_bar.mqtt_url, taps=[("1", secret)]) as fleet:
         fleet.publish("1", "status", {"online": True, "pending_sync": 0}, retain=True)
+        await until(lambda: empty_bar.get("/api/taps/1"), lambda tap: tap["keg_id"] is not None)
         grant = await fleet.authorize("1", "04010203040506", fields={})
         assert "grant_id" in grant, grant
         done = await fleet.pour("1", {"grant_id": grant["grant_id"], "volume_ml": 300})

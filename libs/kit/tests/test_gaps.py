@@ -89,7 +89,7 @@ class Reader:
         )
 
     async def declare(self) -> None:
-        await apply_topology(self.bus)
+        await apply_topology(self.bus, answer_within_s=60)
         await self.bus.jetstream().delete_consumer("EVENTS", READER)
         await self.bus.jetstream().add_consumer(
             "EVENTS", durable_name=READER, ack_policy="explicit", ack_wait=5
@@ -127,6 +127,7 @@ async def test_a_wiped_stream_is_made_good_from_the_outbox(
             await until(lambda: names(database), lambda found: len(found) == 1000)
             missing.append(await reader.watch.close_gaps("ledger"))
             await until(lambda: names(database), lambda found: len(found) == 1200)
+            await until(lambda: published(database))
             missing.append(await reader.watch.close_gaps("ledger"))
 
     assert missing == [1000, 200, 0]
@@ -337,6 +338,7 @@ async def test_what_a_handler_refuses_is_set_aside_and_no_gap(
     async with reader.running(reader.relay, consumer):
         await announce(database, "Ada", "no", "Bob")
         await until(lambda: names(database), lambda found: found == ["Ada", "Bob"])
+        await until(lambda: published(database))
         assert await reader.watch.close_gaps("ledger") == 0
 
     assert await column(database, "SELECT reason FROM dead_letter") == [
@@ -373,6 +375,7 @@ async def test_a_reader_that_missed_what_is_gone_for_good_starts_at_what_is_left
     async with reader.running(reader.relay, reader.consumer):
         await announce(database, *(f"guest {number:04}" for number in range(3000)))
         await until(lambda: names(database), lambda found: len(found) == 3000)
+        await until(lambda: published(database))
         async with database.transaction() as unit:
             await unit.execute("DELETE FROM outbox WHERE seq <= 2500")
             await unit.execute("DELETE FROM inbox WHERE seq <= 2500")

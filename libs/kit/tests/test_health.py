@@ -3,13 +3,18 @@
 import asyncio
 
 import orjson
+import pytest
 from nats.aio.client import Client
 from pourline.contracts import subjects
 from pourline.contracts.upkeep import ASK_FIGURES, Figures, HealthReport
+from pourline.kit import health
 from pourline.kit.health import Health
 
 
-async def test_a_part_that_hangs_delays_the_report_and_not_the_sign_of_life(bus: Client) -> None:
+async def test_a_part_that_hangs_delays_the_report_and_not_the_sign_of_life(
+    bus: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "PART_WAIT_S", 60.0)
     released, asked = asyncio.Event(), 0
 
     async def hangs() -> None:

@@ -112,7 +112,7 @@ async def test_an_owner_is_not_silent_while_the_whole_process_stands_still(bus: 
     asking = asyncio.create_task(
         Caller(bus=bus, wait_s=WAIT_S).ask(VerifyAge(guest_id="ada"), Named)
     )
-    asyncio.get_running_loop().call_soon(time.sleep, 10 * WAIT_S)
+    asyncio.get_running_loop().call_soon(time.sleep, 20 * WAIT_S)
 
     assert (await asking).name == "ada"
 

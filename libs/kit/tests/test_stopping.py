@@ -8,7 +8,7 @@ import asyncio, os, signal
 from pourline.kit import run
 from pourline.kit.settings import ServiceSettings
 
-run.STOP_WAIT_S = 0.2
+run.STOP_WAIT_S = 60
 
 async def build():
     turned = asyncio.Event()
@@ -26,6 +26,7 @@ async def build():
         turned.clear()
         await turned.wait()
         print("finished while the loop turns")
+        run.STOP_WAIT_S = 0.2
 
     async def never():
         try:

@@ -74,7 +74,7 @@ class Door:
     def tap(self, tap_id: str) -> tuple[str, str]:
         return f"tap-{tap_id}", self.tap_secrets[tap_id]
 
-    def token(self, *, lasts_s: float = 60, key: str | None = None, **claims: object) -> str:
+    def token(self, *, lasts_s: float = 600, key: str | None = None, **claims: object) -> str:
         expires_at = SystemClock().now() + timedelta(seconds=lasts_s)
         whole = {"sub": "anna", "level": 1, "iss": "pourline", "exp": int(expires_at.timestamp())}
         return jwt.encode(whole | claims, key or self.secrets.token_key, algorithm="HS256")

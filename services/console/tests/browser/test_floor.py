@@ -1,12 +1,16 @@
 """The floor in a browser: what an operator sees, and how soon."""
 
+import asyncio
+import contextlib
 import logging
 import time
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import ViewportSize, expect
+from pourline.testkit.ending import end
 
 if TYPE_CHECKING:
     from services.console.tests.browser.conftest import Bar, Screen
@@ -45,6 +49,22 @@ async def test_a_tile_tells_beverage_price_level_and_state_in_words(screen: "Scr
     assert await screen.page.get_by_role("article", name="Offline").count() == 1
 
 
+@contextlib.asynccontextmanager
+async def flowing(bar: "Bar", volume_ml: int) -> AsyncIterator[None]:
+    """Have tap 1 tell its flow again and again, as a tap does: it is shown for some seconds."""
+
+    async def again() -> None:
+        while True:
+            await bar.flow("1", volume_ml)
+            await asyncio.sleep(0.5)
+
+    telling = asyncio.create_task(again())
+    try:
+        yield
+    finally:
+        await end(telling)
+
+
 async def test_flow_changes_the_millilitres_without_a_reload(screen: "Screen", bar: "Bar") -> None:
     await screen.sign_in()
     poured = screen.page.locator('[data-tap="1"] .poured')
@@ -52,11 +72,12 @@ async def test_flow_changes_the_millilitres_without_a_reload(screen: "Screen", b
     took = []
     for volume_ml in range(100, 100 + REPORTS):
         began = time.monotonic()
-        await bar.flow("1", volume_ml)
-        await expect(poured).to_have_text(f"{volume_ml} ml", timeout=WITHIN_MS)
+        async with flowing(bar, volume_ml):
+            await expect(poured).to_have_text(f"{volume_ml} ml", timeout=WITHIN_MS)
         took.append(time.monotonic() - began)
     log.info("flow_to_screen", extra={"took_s": sorted(took)})
-    await expect(screen.page.get_by_role("article", name="Tap 1")).to_contain_text("Pouring")
+    async with flowing(bar, 100 + REPORTS):
+        await expect(screen.page.get_by_role("article", name="Tap 1")).to_contain_text("Pouring")
 
 
 async def test_an_alert_appears_is_read_aloud_and_goes(screen: "Screen", bar: "Bar") -> None:

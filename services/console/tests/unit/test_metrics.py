@@ -72,10 +72,12 @@ async def instances(nats_server: NatsServer) -> AsyncIterator[Client]:
     await client.close()
 
 
-async def gathered(nats_server: NatsServer, *services: str, note: str = "") -> Told:
+async def gathered(
+    nats_server: NatsServer, *services: str, note: str = "", clock: FakeClock | None = None
+) -> Told:
     bus = await connect(url=nats_server.url, name="console")
     metrics = Metrics(
-        bus=bus, clock=FakeClock(), services=services, own=Instruments(), backup_note=note
+        bus=bus, clock=clock or FakeClock(), services=services, own=Instruments(), backup_note=note
     )
     samples, distributions = await metrics.gather()
     await bus.close()
@@ -129,9 +131,10 @@ async def test_a_note_that_cannot_be_read_tells_no_age(
 
 async def test_the_age_of_a_backup_is_told(nats_server: NatsServer, tmp_path: Path) -> None:
     note = tmp_path / "backup.json"
-    note.write_text(json.dumps({"made_at_s": FakeClock().now().timestamp() - 90}))
+    clock = FakeClock()
+    note.write_text(json.dumps({"made_at_s": clock.now().timestamp() - 90}))
 
-    told = await gathered(nats_server, "shift", note=str(note))
+    told = await gathered(nats_server, "shift", note=str(note), clock=clock)
 
     assert told["pourline_backup_age_seconds", "", ""] == 90
 

@@ -16,6 +16,7 @@ from uvicorn.server import ServerState
 
 SHORT_S = 0.2
 LONGER_S = 0.5
+STOOD_S = 1.0
 READ_WITHIN_S = 30
 
 
@@ -40,6 +41,13 @@ def config(monkeypatch: pytest.MonkeyPatch) -> Config:
     monkeypatch.setattr(config, "timeout_keep_alive", SHORT_S)
     config.load()
     return config
+
+
+def limits(
+    monkeypatch: pytest.MonkeyPatch, config: Config, *, head_s: float, keep_alive_s: float
+) -> None:
+    monkeypatch.setattr(patience, "HEAD_WITHIN_S", head_s)
+    monkeypatch.setattr(config, "timeout_keep_alive", keep_alive_s)
 
 
 async def serve(config: Config) -> asyncio.Server:
@@ -80,7 +88,10 @@ async def test_who_stops_in_the_middle_of_a_request_is_hung_up_on(port: int, sen
     assert await said(port, sent) == b""
 
 
-async def test_an_answer_may_take_longer_than_its_request(port: int) -> None:
+async def test_an_answer_may_take_longer_than_its_request(
+    port: int, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits(monkeypatch, config, head_s=READ_WITHIN_S, keep_alive_s=SHORT_S)
     assert b"4 bytes" in await said(port, HEAD + b"abcd")
 
 
@@ -109,13 +120,16 @@ class StandsStill(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._line.send(data)
-        time.sleep(2 * SHORT_S)
+        time.sleep(2 * STOOD_S)
 
 
 @pytest.mark.parametrize("asked_before", [0, 1], ids=["a new connection", "one kept open"])
 def test_whoever_asks_while_the_process_stands_still_is_answered(
-    config: Config, asked_before: int
+    config: Config, asked_before: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    head_s = READ_WITHIN_S if asked_before else STOOD_S
+    limits(monkeypatch, config, head_s=head_s, keep_alive_s=STOOD_S)
+
     async def talk() -> None:
         async with contextlib.AsyncExitStack() as stack:
             server = await serve(config)
@@ -139,5 +153,8 @@ def test_whoever_asks_while_the_process_stands_still_is_answered(
         runner.run(talk())
 
 
-async def test_who_asks_no_more_is_hung_up_on(port: int) -> None:
+async def test_who_asks_no_more_is_hung_up_on(
+    port: int, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits(monkeypatch, config, head_s=READ_WITHIN_S, keep_alive_s=SHORT_S)
     assert b"4 bytes" in await said(port, KEPT)

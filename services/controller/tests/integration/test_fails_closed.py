@@ -170,7 +170,7 @@ async def test_a_controller_that_is_told_to_end_shuts_first(process: TapProcess)
 async def test_a_stop_is_confirmed_once_the_guard_has_shut(
     process: TapProcess, bar: ScriptedBar
 ) -> None:
-    assert bar.statuses[-1]["valve"] == "open"
+    await until(lambda: bar.statuses[-1]["valve"] == "open")
     bar.say("command", {"command_id": "c", "command": "stop"})
     await until(lambda: bar.statuses[-1]["valve"] == "closed")
     assert not process.is_open
@@ -197,9 +197,10 @@ async def test_the_guard_shuts_when_its_time_is_over_though_the_controller_beats
     valve = GuardedValve(f"file:{file}")
     run = asyncio.create_task(valve.run())
     await until(lambda: valve.guard_pid is not None, within_s=SLOW_S)
-    valve.open(at_most_ms=300)
+    valve.open(at_most_ms=60_000)
     assert valve.is_open
     await until(lambda: file.read_text() == "1")
+    valve.open(at_most_ms=300)
     await until(lambda: not valve.is_open)
     assert file.read_text() == "0"
     run.cancel()

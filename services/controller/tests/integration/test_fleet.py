@@ -15,7 +15,7 @@ async def test_sixty_taps_pour_from_one_process_with_measured_answers(
 ) -> None:
     async with Fleet(mqtt_url=shared_broker.url, taps=TAPS) as fleet:
         pours = [(tap, fleet.new_pour(tap)) for tap, _ in TAPS for _ in range(10)]
-        measured = await fleet.publish_pours(pours, within_s=10, again_after_s=2, keep_answers=True)
+        measured = await fleet.publish_pours(pours, within_s=60, again_after_s=2, keep_answers=True)
     assert measured.statuses == {"accepted": 600}
     assert measured.unanswered == ()
     assert set(measured.answers) == set(whole_bar.poured)
@@ -43,10 +43,11 @@ async def test_a_tap_of_the_fleet_sends_exactly_the_fields_it_is_told(
             await fleet.pour("f0", within_s=0.05)
     assert (allowed["decision"], denied["reason"]) == ("allow", "insufficient_balance")
     assert answer["status"] == "accepted"
-    assert [name for _, name, _ in heard][:2] == ["authorize/result", "pour/result"]
+    names = list(dict.fromkeys(name for _, name, _ in heard))
+    assert names == ["authorize/result", "pour/result"]
 
 
 async def test_a_fleet_that_cannot_connect_says_so() -> None:
     fleet = Fleet(mqtt_url="mqtt://127.0.0.1:9", taps=TAPS[:2])
     with pytest.raises(TimeoutError, match="refused"):
-        await asyncio.wait_for(fleet.start(within_s=0.3), 5)
+        await asyncio.wait_for(fleet.start(within_s=3), 30)

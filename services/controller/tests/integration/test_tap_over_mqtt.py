@@ -5,12 +5,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from pourline.controller.clock import SystemClock
 from pourline.controller.console import HELP, HandWork
 from pourline.controller.domain import Phase
 
 from services.controller.tests.conftest import (
     BrokerProcess,
+    LookedAt,
     ScriptedBar,
     Setup,
     TapUnderTest,
@@ -73,7 +73,7 @@ async def test_an_authorize_is_repeated_with_its_id_until_answered(
 ) -> None:
     bar.answers_authorize = False
     tap.hand.show_card("04a1b2c3d4")
-    await until(lambda: len(bar.asked) == 2)
+    await until(lambda: len(bar.asked) >= 2)
     assert bar.asked[0]["request_id"] == bar.asked[1]["request_id"]
     assert int(str(bar.asked[1]["age_ms"])) >= 1000
 
@@ -252,7 +252,7 @@ async def test_nothing_opens_before_the_grant_is_on_the_disk(
         assert not tap.hand.is_open
     await until(lambda: tap.hand.is_open)
     assert [left.grant.visit_id for left in tap.store.open_grants()] == ["visit-1"]
-    assert len(bar.asked) == 1
+    assert len({str(one["request_id"]) for one in bar.asked}) == 1
 
 
 async def test_a_tap_can_be_worked_by_hand(tap: TapUnderTest, bar: ScriptedBar) -> None:
@@ -269,7 +269,7 @@ async def test_a_tap_can_be_worked_by_hand(tap: TapUnderTest, bar: ScriptedBar) 
     assert said == [HELP, HELP, "pouring, link up, 0 unanswered", "quit"]
 
 
-class Ahead(SystemClock):
+class Ahead(LookedAt):
     """A clock that a machine without a battery woke up with."""
 
     def wall(self) -> datetime:

@@ -128,15 +128,19 @@ async def test_what_the_bus_cannot_carry_is_acknowledged_and_said_once(
 
 
 async def test_while_the_bus_is_away_nothing_is_acknowledged(
-    nats_server: NatsServer, bus: Client, giver: Gives
+    nats_server: NatsServer, bus: Client, giver: Gives, caplog: pytest.LogCaptureFixture
 ) -> None:
+    async def waits() -> bool:
+        return "storing_waits" in caplog.messages
+
     stored = stored_by(bus, giver)
     await nats_server.stop()
     await until(lambda: _is_connected(bus), lambda is_: not is_)
     stored.take(received(POUR, mid=7))
     async with running(stored.run()):
-        await nats_server.start()
+        await until(waits)
         before = list(giver.acknowledged)
+        await nats_server.start()
         await until(lambda: _acknowledged(giver), lambda all_: all_ == [7])
 
     assert before == []

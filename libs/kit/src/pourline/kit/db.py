@@ -269,14 +269,14 @@ class Database:
                 self._checking = asyncio.create_task(self._pool.check())
 
     async def _free_connection(self) -> AsyncConnection[tuple[Any, ...]]:
-        """Ask the pool again and again: it tries to connect once for each asking."""
-        deadline = asyncio.get_running_loop().time() + POOL_WAIT_S
-        while True:
-            try:
+        """Ask the pool again and again: it tries to connect once for each asking.
+
+        The askings are counted, not the time: the machine may stand still.
+        """
+        for _ in range(int(POOL_WAIT_S / ASK_POOL_EVERY_S) - 1):
+            with suppress(PoolTimeout):
                 return await self._pool.getconn(timeout=ASK_POOL_EVERY_S)
-            except PoolTimeout:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise
+        return await self._pool.getconn(timeout=ASK_POOL_EVERY_S)
 
     async def ping(self) -> None:
         """Ask the database anything; raises what psycopg raises when it is away."""

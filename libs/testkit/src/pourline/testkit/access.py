@@ -385,7 +385,7 @@ async def open_bar(database: Database, bus: Client, clock: FakeClock) -> AsyncIt
     beverage = new_id()
     for tap_id in ("1", "2"):
         await seat_tap(database, clock, beverage, CreateTap(id=tap_id, name=f"Tap {tap_id}"))
-    caller = Caller(bus=bus, wait_s=0.3)
+    caller = Caller(bus=bus, wait_s=1.0)
     bar = Bar(
         database=database,
         clock=clock,

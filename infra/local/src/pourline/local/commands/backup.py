@@ -28,6 +28,8 @@ TOGETHER_WITHIN_S = 0.02
 """An event takes longer from one service's commit over the bus to another's: so close, no
 database's snapshot holds the effect of what another's does not hold."""
 TRIES_MAX = 50
+PAUSE_MAX_S = 0.5
+"""Between two tries, longer and longer: a machine that is busy now is not in ten seconds."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -103,7 +105,7 @@ async def _snapshots(
             )
             for service in WITH_DATABASE
         }
-        for _ in range(TRIES_MAX):
+        for number in range(TRIES_MAX):
             made_at, began_s = datetime.now(UTC), time.monotonic()
             names = await asyncio.gather(*(_snapshot(one) for one in connections.values()))
             apart_s = time.monotonic() - began_s
@@ -111,6 +113,7 @@ async def _snapshots(
                 break
             for one in connections.values():
                 await one.execute("ROLLBACK")
+            await asyncio.sleep(min(number * TOGETHER_WITHIN_S, PAUSE_MAX_S))
         else:
             raise UnavailableError("the databases are too busy to be read at one moment; try again")
         yield made_at, dict(zip(connections, names, strict=True)), apart_s
