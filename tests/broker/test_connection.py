@@ -175,7 +175,12 @@ async def test_what_came_while_the_process_stood_still_is_not_read_but_given_aga
         await says(broker, b"last")
         await until(side.payloads, lambda all_: b"last" in all_)
 
-    # By itself the machine may stand still once more: then the pour is given once more, too.
+    # By itself the machine may stand still once more: then there is one connection more, and
+    # what was not acknowledged is given once more on it, but never twice on one.
+    given = [(message.payload, message.epoch) for message in side.given]
+    assert len(given) == len(set(given))
+    if await side.connects() == before + 1:
+        assert given == [(b"heard", before), (b"pour", before + 1), (b"last", before + 1)]
     assert set(await side.payloads()) == {b"heard", b"pour", b"last"}
     assert min(message.epoch for message in side.given if message.payload == b"pour") > before
 

@@ -27,8 +27,8 @@ POURS = 150
 PER_SECOND = 50
 VOLUME_ML = 100
 PRICE = 900
-TOLD_AGAIN_WITHIN_S = 30.0
-CLEARED_WITHIN_S = 60.0
+TOLD_AGAIN_WITHIN_S = 10.0
+CLEARED_WITHIN_S = 30.0
 """Absence counts once the inner side has been up for some seconds."""
 
 
@@ -264,5 +264,5 @@ async def test_a_broker_that_is_down_at_the_start_does_not_keep_the_bar_shut(
     assert refused.status_code == 503
     assert (parts["bus"], parts["inner_broker"]) == ("ok", "ok")
     assert parts["foreign_broker"].startswith("down")
-    assert answer["status"] in {"accepted", "duplicate"}  # the first answer may be lost at QoS 0
+    assert answer["status"] == "accepted"
     assert booked["status"] == "accepted"

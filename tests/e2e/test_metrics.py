@@ -147,7 +147,9 @@ async def a_guest_pours(bar: RunningBar) -> tuple[str, ...]:
             for one in (pour, pour, strange)
         ]
         assert statuses == ["accepted", "duplicate", "held"]
-        stranger = await fleet.authorize(seat.tap_id, "04aabbccddeeff", again_after_s=20)
+        stranger = await fleet.authorize(
+            seat.tap_id, "04aabbccddeeff", within_s=30, again_after_s=20
+        )
         assert stranger["reason"] == "unknown_card"
     return seat.secret, guest.card_uid, guest.visit_id, guest.guest_id, str(grant_id)
 

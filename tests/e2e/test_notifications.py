@@ -16,7 +16,7 @@ from pourline.testkit.until import until
 
 pytestmark = pytest.mark.long
 
-WITHIN_S = 30.0
+WITHIN_S = 10.0
 SECRET = "timetable-secret-0123456789"
 NOBODY = "0199c0de-0000-7000-8000-000000000000"
 CRON = "/api/cron/inventory-monitor"

@@ -99,7 +99,7 @@ async def test_a_statement_is_signed_runs_and_comes_as_csv(bar: RunningBar) -> N
 async def test_a_price_may_begin_later(bar: RunningBar) -> None:
     tap = await bar.seat_tap(price_per_litre=900)
     path = f"/api/beverages/{tap.beverage_id}/price"
-    soon = datetime.now(UTC) + timedelta(seconds=12)
+    soon = datetime.now(UTC) + timedelta(seconds=8)
 
     async def shown() -> tuple[int, int]:
         listed = await bar.walk("/api/beverages")

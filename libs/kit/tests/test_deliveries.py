@@ -204,8 +204,8 @@ async def test_what_came_with_a_message_that_ends_the_process_is_not_set_aside_w
 
     await handled.live_until_death(bus)
 
-    assert {body for body, _, _ in handled.aside} == {b"killer"}
-    assert {body for batch in handled.batches for body in batch} == {b"a", b"b", b"c"}
+    assert [body for body, _, _ in handled.aside] == [b"killer"]
+    assert sorted(body for batch in handled.batches for body in batch) == [b"a", b"b", b"c"]
 
 
 async def test_a_message_that_needs_what_is_down_keeps_no_other_waiting(
@@ -249,8 +249,7 @@ async def test_a_message_that_waits_for_what_is_down_comes_again_to_the_next_lif
     handled.needs_what_is_down = None
 
     async with handled.consuming(bus):
-        assert {body for batch in handled.batches for body in batch} == {b"needy"}
-    assert handled.aside == []
+        assert handled.batches == [[b"needy"]]
 
 
 async def given(bus: Client) -> int:
@@ -281,7 +280,7 @@ async def test_while_a_batch_takes_long_the_bus_is_told_that_it_is_in_hand(
         await until(partial(settled, bus))
     finally:
         await end(consuming)
-    assert [body for batch in handled.batches for body in batch] == [b"a", b"b"]
+    assert handled.batches == [[b"a", b"b"]]
 
 
 async def test_what_could_not_be_set_aside_comes_again(bus: Client, handled: Handled) -> None:
@@ -298,7 +297,7 @@ async def test_what_could_not_be_set_aside_comes_again(bus: Client, handled: Han
     await until(partial(settled, bus))
     await end(consuming)
 
-    assert {body for body, _, _ in handled.aside} == {b"garbage"}
+    assert [body for body, _, _ in handled.aside] == [b"garbage"]
 
 
 def test_a_suspect_is_handled_alone_among_fresh_messages() -> None:

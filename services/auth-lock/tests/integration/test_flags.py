@@ -146,7 +146,7 @@ async def test_a_lock_that_stands_too_long_is_told_once_and_stays_shut(bar: Bar)
 async def test_how_long_a_lock_may_stand_is_configured(bar: Bar) -> None:
     await bar.configure("stale_lock_s", 60)
     grant = await bar.put_card()
-    bar.clock.advance(minutes=5)
+    bar.clock.advance(seconds=62)
 
     assert await look(bar) == 1
     await bar.hear(bar.pour_told(grant.grant_id))

@@ -18,7 +18,7 @@ import pytest
 import pytest_asyncio
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 from pourline.local.ports import free_port
 from pourline.local.servers import NatsServer
 
@@ -34,7 +34,6 @@ ARGUMENTS = [
 ]
 PASSWORD = "correct horse"
 START_S = 30.0
-expect.set_options(timeout=30_000)
 SEEDED: list[dict[str, Any]] = [
     {"id": "1", "name": "Left wall", "remaining_ml": 18_600, "beverage": "Pilsner"},
     {"id": "2", "name": "Window", "remaining_ml": 4_100, "beverage": "Pale Ale"},

@@ -15,7 +15,7 @@ async def test_sixty_taps_pour_from_one_process_with_measured_answers(
 ) -> None:
     async with Fleet(mqtt_url=shared_broker.url, taps=TAPS) as fleet:
         pours = [(tap, fleet.new_pour(tap)) for tap, _ in TAPS for _ in range(10)]
-        measured = await fleet.publish_pours(pours, within_s=60, again_after_s=2, keep_answers=True)
+        measured = await fleet.publish_pours(pours, within_s=10, again_after_s=2, keep_answers=True)
     assert measured.statuses == {"accepted": 600}
     assert measured.unanswered == ()
     assert set(measured.answers) == set(whole_bar.poured)

@@ -86,7 +86,7 @@ async def test_the_demo_drinks_and_pours_shots_until_it_is_told_to_stop(
 ) -> None:
     quick = demo.Tempo(pace=Pace(per_second=20), shot_every_s=(0.1, 0.2), speed=20)
     running = asyncio.create_task(demo.run_demo(address, quick))
-    await until(lambda: bool(whole_bar.spout_events and whole_bar.poured))
+    await until(lambda: bool(whole_bar.spout_events and whole_bar.poured), within_s=12)
     running.cancel()
     await asyncio.wait([running])
     printed = capsys.readouterr().out

@@ -17,7 +17,8 @@ from pourline.testkit.entering import entered
 from pourline.testkit.mosquitto import EYES_PASSWORD, SCREEN_PASSWORD, Mosquitto
 
 BRIDGE = "mqtt-bridge"
-HEARD_WITHIN_S = 60.0
+CONNECT_WITHIN_S = 10.0
+HEARD_WITHIN_S = 20.0
 ASK_AGAIN_S = 1.0
 
 Json = dict[str, Any]
@@ -141,7 +142,7 @@ class BarBehindABroker:
             identifier=name,
             protocol=PROTOCOLS[self.version],
         )
-        async with entered(new_client) as mqtt:
+        async with entered(new_client, within_s=CONNECT_WITHIN_S) as mqtt:
             ears = Ears(mqtt, root)
             listening = asyncio.create_task(ears.listen())
             try:

@@ -48,7 +48,7 @@ LOOK_S: Final = 0.02
 BETWEEN_GUESTS_S: Final = 0.15
 DRINK_WITHIN_S: Final = 20.0
 LEAVE_WITHIN_S: Final = 10.0
-START_WITHIN_S: Final = 60.0
+START_WITHIN_S: Final = 20.0
 OPEN: Final = "open"
 """The file that the process makes when it understands SIGTERM."""
 SIZES_ML: Final = (40, 60, 100, 150, 200)

@@ -155,7 +155,7 @@ class Fleet:
         card_uid: str,
         *,
         fields: Fields | None = None,
-        within_s: float = 30.0,
+        within_s: float = 5.0,
         again_after_s: float = ASK_EVERY_S,
     ) -> Answer:
         """Ask for a card, again and again with the same id. Raises TimeoutError unanswered."""
